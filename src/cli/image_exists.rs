@@ -1,0 +1,12 @@
+//! `coracle image exists`.
+
+use super::Cx;
+use crate::error::{Error, Result};
+
+/// Tell by the exit code whether an image exists.
+#[derive(clap::Args, Debug)]
+pub struct Args {}
+
+pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
+    Err(Error::unsupported("image exists: not built yet"))
+}

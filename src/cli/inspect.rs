@@ -1,0 +1,12 @@
+//! `coracle inspect`.
+
+use super::Cx;
+use crate::error::{Error, Result};
+
+/// Show the details of containers or images.
+#[derive(clap::Args, Debug)]
+pub struct Args {}
+
+pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
+    Err(Error::unsupported("inspect: not built yet"))
+}

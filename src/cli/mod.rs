@@ -1,0 +1,301 @@
+//! The command line: one file per command, holding its flags, its help text and its `run`.
+//!
+//! Only this module prints, reads the environment or HOME, and decides exit codes.
+
+mod attach;
+mod completion;
+mod container_exists;
+mod container_prune;
+mod cp;
+mod create;
+mod doctor;
+mod exec;
+mod history;
+mod image_exists;
+mod image_inspect;
+mod images;
+mod import;
+mod info;
+mod inspect;
+mod kill;
+mod load;
+mod logs;
+mod port;
+mod ps;
+mod pull;
+mod rename;
+mod restart;
+mod rm;
+mod rmi;
+mod run;
+mod start;
+mod stop;
+mod tag;
+mod top;
+mod version;
+mod volume_create;
+mod volume_inspect;
+mod volume_ls;
+mod volume_rm;
+mod wait;
+
+use crate::engine;
+use crate::error::{Error, Result};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Whose habits to follow where docker and podman differ; chosen by argv[0].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Personality {
+    Coracle,
+    Docker,
+    Podman,
+}
+
+/// What every command gets.
+pub struct Cx {
+    pub personality: Personality,
+    pub engine: engine::Ctx,
+}
+
+/// Containers without a daemon and without root.
+#[derive(Parser, Debug)]
+#[command(name = "coracle", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// Data directory (default: $XDG_DATA_HOME/coracle)
+    #[arg(long, global = false, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Directory of sockets (default: $XDG_RUNTIME_DIR/coracle)
+    #[arg(long, global = false, value_name = "DIR")]
+    pub runroot: Option<PathBuf>,
+    /// What to log to stderr: error, warn, info, debug
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub log_level: String,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Attach(attach::Args),
+    Completion(completion::Args),
+    Cp(cp::Args),
+    Create(create::Args),
+    Doctor(doctor::Args),
+    Exec(exec::Args),
+    History(history::Args),
+    Images(images::Args),
+    Import(import::Args),
+    Info(info::Args),
+    Inspect(inspect::Args),
+    Kill(kill::Args),
+    Load(load::Args),
+    Logs(logs::Args),
+    Port(port::Args),
+    Ps(ps::Args),
+    Pull(pull::Args),
+    Rename(rename::Args),
+    Restart(restart::Args),
+    Rm(rm::Args),
+    Rmi(rmi::Args),
+    Run(run::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Tag(tag::Args),
+    Top(top::Args),
+    Version(version::Args),
+    Wait(wait::Args),
+    /// Manage containers
+    #[command(subcommand)]
+    Container(ContainerCommand),
+    /// Manage images
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Manage volumes
+    #[command(subcommand)]
+    Volume(VolumeCommand),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ContainerCommand {
+    Attach(attach::Args),
+    Cp(cp::Args),
+    Create(create::Args),
+    Exec(exec::Args),
+    Inspect(inspect::Args),
+    Kill(kill::Args),
+    Logs(logs::Args),
+    Port(port::Args),
+    Rename(rename::Args),
+    Restart(restart::Args),
+    Rm(rm::Args),
+    Run(run::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Top(top::Args),
+    Wait(wait::Args),
+    #[command(visible_alias = "list", alias = "ps")]
+    Ls(ps::Args),
+    Exists(container_exists::Args),
+    Prune(container_prune::Args),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ImageCommand {
+    History(history::Args),
+    Import(import::Args),
+    Load(load::Args),
+    Pull(pull::Args),
+    Tag(tag::Args),
+    #[command(visible_alias = "list")]
+    Ls(images::Args),
+    #[command(visible_alias = "remove")]
+    Rm(rmi::Args),
+    Exists(image_exists::Args),
+    Inspect(image_inspect::Args),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum VolumeCommand {
+    Create(volume_create::Args),
+    Inspect(volume_inspect::Args),
+    Ls(volume_ls::Args),
+    Rm(volume_rm::Args),
+}
+
+impl Command {
+    fn run(self, cx: &Cx) -> Result<u8> {
+        match self {
+            Command::Attach(a) => attach::run(a, cx),
+            Command::Completion(a) => completion::run(a, cx),
+            Command::Cp(a) => cp::run(a, cx),
+            Command::Create(a) => create::run(a, cx),
+            Command::Doctor(a) => doctor::run(a, cx),
+            Command::Exec(a) => exec::run(a, cx),
+            Command::History(a) => history::run(a, cx),
+            Command::Images(a) => images::run(a, cx),
+            Command::Import(a) => import::run(a, cx),
+            Command::Info(a) => info::run(a, cx),
+            Command::Inspect(a) => inspect::run(a, cx),
+            Command::Kill(a) => kill::run(a, cx),
+            Command::Load(a) => load::run(a, cx),
+            Command::Logs(a) => logs::run(a, cx),
+            Command::Port(a) => port::run(a, cx),
+            Command::Ps(a) => ps::run(a, cx),
+            Command::Pull(a) => pull::run(a, cx),
+            Command::Rename(a) => rename::run(a, cx),
+            Command::Restart(a) => restart::run(a, cx),
+            Command::Rm(a) => rm::run(a, cx),
+            Command::Rmi(a) => rmi::run(a, cx),
+            Command::Run(a) => run::run(a, cx),
+            Command::Start(a) => start::run(a, cx),
+            Command::Stop(a) => stop::run(a, cx),
+            Command::Tag(a) => tag::run(a, cx),
+            Command::Top(a) => top::run(a, cx),
+            Command::Version(a) => version::run(a, cx),
+            Command::Wait(a) => wait::run(a, cx),
+            Command::Container(c) => c.run(cx),
+            Command::Image(c) => c.run(cx),
+            Command::Volume(c) => c.run(cx),
+        }
+    }
+}
+
+impl ContainerCommand {
+    fn run(self, cx: &Cx) -> Result<u8> {
+        match self {
+            ContainerCommand::Attach(a) => attach::run(a, cx),
+            ContainerCommand::Cp(a) => cp::run(a, cx),
+            ContainerCommand::Create(a) => create::run(a, cx),
+            ContainerCommand::Exec(a) => exec::run(a, cx),
+            ContainerCommand::Inspect(a) => inspect::run(a, cx),
+            ContainerCommand::Kill(a) => kill::run(a, cx),
+            ContainerCommand::Logs(a) => logs::run(a, cx),
+            ContainerCommand::Port(a) => port::run(a, cx),
+            ContainerCommand::Rename(a) => rename::run(a, cx),
+            ContainerCommand::Restart(a) => restart::run(a, cx),
+            ContainerCommand::Rm(a) => rm::run(a, cx),
+            ContainerCommand::Run(a) => run::run(a, cx),
+            ContainerCommand::Start(a) => start::run(a, cx),
+            ContainerCommand::Stop(a) => stop::run(a, cx),
+            ContainerCommand::Top(a) => top::run(a, cx),
+            ContainerCommand::Wait(a) => wait::run(a, cx),
+            ContainerCommand::Ls(a) => ps::run(a, cx),
+            ContainerCommand::Exists(a) => container_exists::run(a, cx),
+            ContainerCommand::Prune(a) => container_prune::run(a, cx),
+        }
+    }
+}
+
+impl ImageCommand {
+    fn run(self, cx: &Cx) -> Result<u8> {
+        match self {
+            ImageCommand::History(a) => history::run(a, cx),
+            ImageCommand::Import(a) => import::run(a, cx),
+            ImageCommand::Load(a) => load::run(a, cx),
+            ImageCommand::Pull(a) => pull::run(a, cx),
+            ImageCommand::Tag(a) => tag::run(a, cx),
+            ImageCommand::Ls(a) => images::run(a, cx),
+            ImageCommand::Rm(a) => rmi::run(a, cx),
+            ImageCommand::Exists(a) => image_exists::run(a, cx),
+            ImageCommand::Inspect(a) => image_inspect::run(a, cx),
+        }
+    }
+}
+
+impl VolumeCommand {
+    fn run(self, cx: &Cx) -> Result<u8> {
+        match self {
+            VolumeCommand::Create(a) => volume_create::run(a, cx),
+            VolumeCommand::Inspect(a) => volume_inspect::run(a, cx),
+            VolumeCommand::Ls(a) => volume_ls::run(a, cx),
+            VolumeCommand::Rm(a) => volume_rm::run(a, cx),
+        }
+    }
+}
+
+/// Parses the command line, runs the command, prints its error, and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let help = !e.use_stderr();
+            let _ = e.print();
+            return ExitCode::from(if help { 0 } else { 125 });
+        }
+    };
+    match context(&cli).and_then(|cx| cli.command.run(&cx)) {
+        Ok(code) => ExitCode::from(code),
+        Err(e) => {
+            eprintln!("coracle: {e}");
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn personality() -> Personality {
+    let argv0 = std::env::args_os().next().unwrap_or_default();
+    match PathBuf::from(argv0).file_name().and_then(|n| n.to_str()) {
+        Some("docker") => Personality::Docker,
+        Some("podman") => Personality::Podman,
+        _ => Personality::Coracle,
+    }
+}
+
+fn context(cli: &Cli) -> Result<Cx> {
+    let dirs = directories::BaseDirs::new();
+    let data = match (&cli.root, &dirs) {
+        (Some(root), _) => root.clone(),
+        (None, Some(d)) => d.data_dir().join("coracle"),
+        (None, None) => {
+            return Err(Error::user("find the data directory: HOME is not set").hint("set HOME or use --root DIR"));
+        }
+    };
+    let run = match (&cli.runroot, dirs.as_ref().and_then(|d| d.runtime_dir())) {
+        (Some(run), _) => run.clone(),
+        (None, Some(run)) => run.join("coracle"),
+        (None, None) => PathBuf::from(format!("/tmp/coracle-{}", rustix::process::getuid().as_raw())),
+    };
+    Ok(Cx { personality: personality(), engine: engine::Ctx { paths: crate::state::paths::Paths::new(data, run) } })
+}

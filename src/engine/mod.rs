@@ -1,0 +1,9 @@
+//! Use-cases: what the commands do, without printing.
+
+use crate::state::paths::Paths;
+
+/// What every use-case needs. Making one touches no file.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    pub paths: Paths,
+}

@@ -1,0 +1,3 @@
+//! What a container is, as plain data: flags + image config → [`model::Spec`]. No system calls here.
+
+pub mod model;

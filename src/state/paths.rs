@@ -1,0 +1,117 @@
+//! Where everything lives on disk.
+//!
+//! ```text
+//! <data>  $XDG_DATA_HOME/coracle (or --root)
+//!   version lock blobs/sha256/<hex> refs/<escaped ref> layers/<chainid>/{diff/,meta.json} l/<short>
+//!   containers/<id>/{config.json spec.json name state.json desired lock life log upper/ work/ etc/}
+//!   names/<name> -> id   volumes/<name>/{_data,meta.json}   events.jsonl   tmp/ trash/
+//! <run>   $XDG_RUNTIME_DIR/coracle (or --runroot): sockets only, all rebuildable
+//!   c/<id12>/{attach,ctl}
+//! ```
+
+use std::path::{Path, PathBuf};
+
+/// The two roots of one store, and the names below them.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Paths {
+    /// Durable data; survives reboots.
+    pub data: PathBuf,
+    /// Sockets; may vanish at any logout or reboot.
+    pub run: PathBuf,
+}
+
+impl Paths {
+    pub fn new(data: impl Into<PathBuf>, run: impl Into<PathBuf>) -> Self {
+        Paths { data: data.into(), run: run.into() }
+    }
+    pub fn blobs(&self) -> PathBuf {
+        self.data.join("blobs/sha256")
+    }
+    pub fn refs(&self) -> PathBuf {
+        self.data.join("refs")
+    }
+    pub fn layers(&self) -> PathBuf {
+        self.data.join("layers")
+    }
+    pub fn containers(&self) -> PathBuf {
+        self.data.join("containers")
+    }
+    pub fn names(&self) -> PathBuf {
+        self.data.join("names")
+    }
+    pub fn volumes(&self) -> PathBuf {
+        self.data.join("volumes")
+    }
+    pub fn tmp(&self) -> PathBuf {
+        self.data.join("tmp")
+    }
+    pub fn trash(&self) -> PathBuf {
+        self.data.join("trash")
+    }
+    pub fn events(&self) -> PathBuf {
+        self.data.join("events.jsonl")
+    }
+    pub fn store_lock(&self) -> PathBuf {
+        self.data.join("lock")
+    }
+    pub fn container(&self, id: &str) -> ContainerDir {
+        ContainerDir { dir: self.containers().join(id) }
+    }
+    /// Socket directory of one container: 12 characters of the id keep the path under the 107 bytes of sun_path.
+    pub fn sockets(&self, id: &str) -> PathBuf {
+        self.run.join("c").join(&id[..id.len().min(12)])
+    }
+}
+
+/// The files of one container.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ContainerDir {
+    pub dir: PathBuf,
+}
+
+impl ContainerDir {
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+    /// What the user asked for (`state::container::Config`); written once.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config.json")
+    }
+    /// What the runtime makes of it (`spec::model::Spec`); written once.
+    pub fn spec(&self) -> PathBuf {
+        self.dir.join("spec.json")
+    }
+    /// The container's present name (one line); `names/<name>` points back.
+    pub fn name(&self) -> PathBuf {
+        self.dir.join("name")
+    }
+    /// `state::container::State`; written by the monitor while it lives.
+    pub fn state(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+    /// One word from the CLI to the monitor: `stopped` forbids a restart.
+    pub fn desired(&self) -> PathBuf {
+        self.dir.join("desired")
+    }
+    /// Exclusive flock of whoever changes the container (start, rm, rename).
+    pub fn lock(&self) -> PathBuf {
+        self.dir.join("lock")
+    }
+    /// OFD lock held by the monitor from start to finished clean-up.
+    pub fn life(&self) -> PathBuf {
+        self.dir.join("life")
+    }
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+    pub fn upper(&self) -> PathBuf {
+        self.dir.join("upper")
+    }
+    pub fn work(&self) -> PathBuf {
+        self.dir.join("work")
+    }
+    /// Generated hosts, hostname and resolv.conf.
+    pub fn etc(&self) -> PathBuf {
+        self.dir.join("etc")
+    }
+}
