@@ -1,5 +1,7 @@
 //! Use-cases: what the commands do, without printing.
 
+pub mod create;
+
 use crate::state::paths::Paths;
 
 /// What every use-case needs. Making one touches no file.

@@ -1,1 +1,4 @@
-//! (in work)
+//! Making and joining containers. (in work)
+
+pub mod copyup;
+pub mod seccomp;
