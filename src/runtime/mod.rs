@@ -1,4 +1,147 @@
-//! Making and joining containers. (in work)
+//! The runtime: from a [`Spec`] to a process in its own namespaces, and into those of a running one.
+//!
+//! [`launch`] clones PID 1 (stage `init`), which interprets the plan made from the spec, reports `created`, waits for
+//! [`Init::go`] and executes the container's program. [`exec`] puts a further process into a running container.
 
+pub mod cgroup;
 pub mod copyup;
+pub mod jobs;
 pub mod seccomp;
+
+use crate::error::{Error, Result};
+use crate::spec::model::Spec;
+use crate::state::paths::ContainerDir;
+use crate::userns::IdMap;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// The container's standard streams.
+#[derive(Debug)]
+pub enum Stdio {
+    /// The container's ends. Pipes are given to the container's user, so that he can reopen /dev/stdout.
+    Pipes { stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd },
+    /// A pty in the container's devpts; the master comes back in [`Created`].
+    Pty,
+}
+
+/// Pidfds (of other containers' PID 1) or namespace files for the `container:` and path namespaces of the spec.
+#[derive(Debug, Default)]
+pub struct Joins {
+    /// Join this user namespace instead of a new one (`--userns container:`; also needed for the owner of a joined
+    /// network, pid, ipc or uts namespace of another container: a sibling may not enter them).
+    pub user: Option<OwnedFd>,
+    pub net: Option<OwnedFd>,
+    pub pid: Option<OwnedFd>,
+    pub ipc: Option<OwnedFd>,
+    pub uts: Option<OwnedFd>,
+    pub cgroup: Option<OwnedFd>,
+}
+
+/// Everything that [`launch`] needs.
+#[derive(Debug)]
+pub struct LaunchRequest<'a> {
+    pub spec: &'a Spec,
+    /// `upper`, `work` (made by the runtime where missing) and `etc`: of `hosts`, `hostname`, `resolv.conf` in it those
+    /// that exist at launch are bound to /etc; fill them in place (no rename) until [`Init::go`].
+    pub dir: &'a ContainerDir,
+    /// Unpacked layers, top-most first. Empty with `--rootfs`.
+    pub lowers: Vec<PathBuf>,
+    pub idmap: &'a IdMap,
+    pub joins: Joins,
+    pub stdio: Stdio,
+    /// Directory of the container's cgroup v2: PID 1 is born in it.
+    pub cgroup: Option<OwnedFd>,
+    /// Named volumes of the spec: name → data directory.
+    pub volumes: BTreeMap<String, PathBuf>,
+    /// Columns and rows of the pty.
+    pub window: Option<(u16, u16)>,
+    /// Print the phases with their times to stderr.
+    pub trace: bool,
+}
+
+/// What PID 1 set up.
+#[derive(Debug)]
+pub struct Created {
+    pub pty_master: Option<OwnedFd>,
+    /// One-line warnings (a sysctl that is not namespaced, a device that is missing).
+    pub warnings: Vec<String>,
+}
+
+/// PID 1 of a container on its way to the program. Dropping it kills it, unless [`Init::executed`] said yes.
+#[derive(Debug)]
+pub struct Init {
+    /// In the host's pid namespace.
+    pub pid: i32,
+    /// Readable once it has ended.
+    pub pidfd: OwnedFd,
+}
+
+/// Clones PID 1. On return its id maps are written and all its namespaces exist, so that the network can be set up
+/// while it mounts.
+pub fn launch(_request: LaunchRequest<'_>) -> Result<Init> {
+    Err(Error::unsupported("launch a container: not built yet"))
+}
+
+impl Init {
+    /// Waits until everything but the program's execution is done.
+    pub fn created(&mut self) -> Result<Created> {
+        Err(Error::unsupported("set up a container: not built yet"))
+    }
+    /// Lets PID 1 execute the program.
+    pub fn go(&mut self) -> Result<()> {
+        Err(Error::unsupported("start the program: not built yet"))
+    }
+    /// Waits until the program executes, or for the error that kept it from it (kinds CannotExec, CommandNotFound).
+    pub fn executed(&mut self) -> Result<()> {
+        Err(Error::unsupported("start the program: not built yet"))
+    }
+}
+
+/// A further process for a running container.
+#[derive(Debug)]
+pub struct ExecRequest<'a> {
+    /// The container's spec: its environment, capabilities, seccomp profile and limits are the base.
+    pub spec: &'a Spec,
+    /// Host pid of the container's PID 1 and its start time (proc(5) stat field 22), so that a reused pid is refused.
+    pub init_pid: i32,
+    pub start_ticks: u64,
+    pub args: Vec<String>,
+    /// `KEY=value`, added to the spec's environment.
+    pub env: Vec<String>,
+    /// Default: the container's working directory.
+    pub cwd: Option<String>,
+    /// Default: the container's user.
+    pub user: Option<String>,
+    pub privileged: bool,
+    /// A pty in the container's devpts instead of `stdio`.
+    pub tty: bool,
+    /// Columns and rows of the pty.
+    pub window: Option<(u16, u16)>,
+    /// Fds 0, 1, 2 of the process without a tty; `None` = the caller's own (no copying at all).
+    pub stdio: Option<(OwnedFd, OwnedFd, OwnedFd)>,
+    /// Leads its own session and is not ours to wait for (`exec -d`).
+    pub detach: bool,
+    /// Directory of the container's cgroup v2.
+    pub cgroup: Option<PathBuf>,
+}
+
+/// A child of the caller in the container.
+#[derive(Debug)]
+pub struct ExecProcess {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    pub pty_master: Option<OwnedFd>,
+}
+
+impl ExecProcess {
+    /// Exit code, or 128 + signal.
+    pub fn wait(&self) -> Result<i32> {
+        Err(Error::unsupported("wait for the process: not built yet"))
+    }
+}
+
+/// Starts a process in a running container; returns once its program executes.
+pub fn exec(_request: ExecRequest<'_>) -> Result<ExecProcess> {
+    Err(Error::unsupported("exec in a container: not built yet"))
+}

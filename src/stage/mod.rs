@@ -2,6 +2,14 @@
 //!
 //! A stage is this same binary, started with `argv[0] = "coracle-stage"` and the stage's name as `argv[1]`.
 
+mod channel;
+mod spawn;
+mod work;
+
+pub use channel::Channel;
+pub use spawn::{Child, Streams, program, set_program, spawn};
+pub use work::{Job, Work, WorkNs};
+
 use std::process::ExitCode;
 
 /// argv[0] of every stage: no user can start one by accident.
@@ -10,14 +18,18 @@ pub const ARGV0: &str = "coracle-stage";
 /// A stage's main function; its arguments are those after the stage's name.
 pub type Entry = fn(&[String]) -> ExitCode;
 
-/// Runs the stage that argv asks for; `None` when this process is not a stage.
-pub fn dispatch(table: &[(&str, Entry)]) -> Option<ExitCode> {
+/// Runs the stage that argv asks for; `None` when this process is not a stage. `jobs` are what the `work` stage,
+/// which lives here, can do.
+pub fn dispatch(table: &[(&str, Entry)], jobs: &[(&str, Job)]) -> Option<ExitCode> {
     let mut args = std::env::args();
     if args.next()? != ARGV0 {
         return None;
     }
     let name = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
+    if name == work::STAGE {
+        return Some(work::main(jobs, &rest));
+    }
     match table.iter().find(|(n, _)| *n == name) {
         Some((_, entry)) => Some(entry(&rest)),
         None => {
