@@ -13,6 +13,7 @@
 pub mod cli;
 pub mod engine;
 pub mod error;
+pub mod hello;
 pub mod image;
 pub mod monitor;
 pub mod net;
