@@ -1,6 +1,7 @@
 //! Use-cases: what the commands do, without printing.
 
 pub mod create;
+pub mod pull;
 pub mod term;
 
 use crate::state::paths::Paths;

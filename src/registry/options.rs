@@ -1,0 +1,160 @@
+//! What a caller may ask of a registry, as plain data.
+
+use super::Platform;
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A user name and its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub username: String,
+    pub password: String,
+}
+
+impl Credentials {
+    /// Parses `USER:PASSWORD` (`--creds`); the password may hold colons.
+    pub fn parse(text: &str) -> Result<Credentials> {
+        match text.split_once(':') {
+            Some((username, password)) if !username.is_empty() => {
+                Ok(Credentials { username: username.into(), password: password.into() })
+            }
+            // The text is not shown: without a colon it may be the password alone.
+            _ => Err(Error::user("parse the credentials of --creds").hint("write them as USER:PASSWORD")),
+        }
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Passwords must not reach logs.
+        write!(f, "Credentials({}:…)", self.username)
+    }
+}
+
+/// The part of the host environment that registries depend on.
+#[derive(Clone, Debug)]
+pub struct Env {
+    /// Root of the system's own configuration: `/`, another directory in tests.
+    pub root: PathBuf,
+    vars: BTreeMap<String, String>,
+}
+
+/// Environment variables that decide how registries are reached.
+const VARS: &[&str] = &[
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "REGISTRY_AUTH_FILE",
+    "DOCKER_CONFIG",
+    "CONTAINERS_REGISTRIES_CONF",
+    "REGISTRIES_CONFIG_PATH",
+    "DOCKER_DEFAULT_PLATFORM",
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "PATH",
+    "CORACLE_RESOLVER",
+];
+
+impl Env {
+    /// Takes the variables that matter from `lookup` (the command line passes the process environment).
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Env {
+        let vars = VARS.iter().filter_map(|name| Some((name.to_string(), lookup(name)?))).collect();
+        Env { root: PathBuf::from("/"), vars }
+    }
+
+    /// The variable's value, unless it is unset or empty.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    pub fn home(&self) -> Option<PathBuf> {
+        self.var("HOME").map(PathBuf::from)
+    }
+
+    /// `$XDG_CONFIG_HOME`, or `~/.config`.
+    pub fn config_home(&self) -> Option<PathBuf> {
+        self.var("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| Some(self.home()?.join(".config")))
+    }
+
+    /// A file of the system's configuration, given without the leading slash (`etc/hosts`).
+    pub fn system(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+impl Default for Env {
+    /// An environment with no variables set.
+    fn default() -> Self {
+        Env::from_lookup(|_| None)
+    }
+}
+
+/// How to pull; the default asks for nothing special.
+#[derive(Clone, Debug)]
+pub struct PullOptions {
+    /// `None`: this host's platform.
+    pub platform: Option<Platform>,
+    /// Overrides whatever the auth files say.
+    pub credentials: Option<Credentials>,
+    /// Read instead of the usual auth files; must exist.
+    pub authfile: Option<PathBuf>,
+    /// Directory of `*.crt`, `*.cert` and `*.key` read instead of the usual `certs.d` trees.
+    pub cert_dir: Option<PathBuf>,
+    /// `Some(false)`: accept any certificate, and plain HTTP too. `None`: as registries.conf says, else verify.
+    pub tls_verify: Option<bool>,
+    /// Further attempts after a failure that may pass (connection lost, 5xx, 429).
+    pub retries: u32,
+    /// Fixed wait between attempts; `None`: doubling from 1 s, or what the registry asks for.
+    pub retry_delay: Option<Duration>,
+    pub env: Env,
+}
+
+impl Default for PullOptions {
+    fn default() -> Self {
+        PullOptions {
+            platform: None,
+            credentials: None,
+            authfile: None,
+            cert_dir: None,
+            tls_verify: None,
+            retries: 3,
+            retry_delay: None,
+            env: Env::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_keep_colons_in_the_password_and_stay_out_of_debug_output() {
+        let c = Credentials::parse("me:a:b").unwrap();
+        assert_eq!((c.username.as_str(), c.password.as_str()), ("me", "a:b"));
+        assert!(!format!("{c:?}").contains("a:b"));
+        for bad in ["", "nocolon", ":secret"] {
+            let e = Credentials::parse(bad).unwrap_err().to_string();
+            assert!(!e.contains("secret"), "{e}");
+        }
+    }
+
+    #[test]
+    fn empty_variables_count_as_unset() {
+        let env = Env::from_lookup(|n| match n {
+            "HOME" => Some("/home/u".into()),
+            "XDG_CONFIG_HOME" => Some(String::new()),
+            _ => None,
+        });
+        assert_eq!(env.config_home(), Some(PathBuf::from("/home/u/.config")));
+        assert_eq!(Env::default().config_home(), None);
+    }
+}
