@@ -98,6 +98,8 @@ pub struct Process {
     pub tty: bool,
     /// Names without `CAP_`, upper case: bounding (and permitted/effective for uid 0) set.
     pub capabilities: Vec<String>,
+    /// Those of them that a user who is not root gets too, as ambient capabilities (asked for by --cap-add).
+    pub ambient: Vec<String>,
     pub no_new_privileges: bool,
     pub rlimits: Vec<Rlimit>,
     pub umask: Option<u32>,

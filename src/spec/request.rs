@@ -151,6 +151,8 @@ pub struct Host {
     pub name: String,
     pub uid: u32,
     pub gid: u32,
+    /// The host's own name.
+    pub hostname: String,
     /// Full ids of the containers that `RunRequest::container_refs` names.
     pub containers: BTreeMap<String, String>,
     /// Mounts of the `--volumes-from` containers, in the order of the flags.
