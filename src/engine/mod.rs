@@ -1,8 +1,18 @@
 //! Use-cases: what the commands do, without printing.
 
+pub mod attach;
 pub mod create;
+pub mod logs;
+pub mod ps;
 pub mod pull;
+pub mod recover;
+pub mod rename;
+pub mod restart;
+pub mod rm;
+pub mod start;
+pub mod stop;
 pub mod term;
+pub mod wait;
 
 use crate::state::paths::Paths;
 
