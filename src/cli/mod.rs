@@ -32,6 +32,8 @@ mod restart;
 mod rm;
 mod rmi;
 mod run;
+mod run_flags;
+mod run_request;
 mod start;
 mod stop;
 mod tag;

@@ -36,7 +36,6 @@ pub struct RunRequest {
     pub privileged: bool,
     pub publish_all: bool,
     pub no_hosts: bool,
-    pub oom_kill_disable: bool,
 
     /// `KEY=value`, with env files and host variables already put in.
     pub env: Vec<String>,
@@ -110,13 +109,6 @@ pub struct RunRequest {
     /// Absolute paths.
     pub cidfile: Option<String>,
     pub pidfile: Option<String>,
-
-    /// `os/arch[/variant]`.
-    pub platform: Option<String>,
-    /// `always`, `missing`, `never` or `newer`.
-    pub pull: Option<String>,
-    pub tls_verify: Option<bool>,
-    pub authfile: Option<String>,
 }
 
 /// What `build` needs to know of the image.

@@ -1,10 +1,19 @@
 //! Named volumes: `<data>/volumes/<name>/{_data,meta.json}`.
+//!
+//! A volume exists completely or not at all (made in `tmp/`, renamed into place). What the image has at the mount
+//! point is copied by PID 1 when an empty volume is first mounted.
 
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, IntoError, Kind, Result};
+use crate::state::atomic::{self, Class};
+use crate::state::gcdir::{self, Staging};
 use crate::state::paths::Paths;
+use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// The newest `meta.json` that this build writes.
+const SCHEMA: u32 = 1;
 
 /// `meta.json` of a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,28 +41,136 @@ pub fn data_dir(paths: &Paths, name: &str) -> PathBuf {
     paths.volumes().join(name).join("_data")
 }
 
-/// Makes a volume; `Kind::Conflict` when it exists.
-pub fn create(_paths: &Paths, _volume: &Volume) -> Result<Volume> {
-    Err(Error::unsupported("create a volume: not built yet"))
+fn check_name(name: &str) -> Result<()> {
+    if crate::spec::volumes::valid_name(name) {
+        return Ok(());
+    }
+    Err(Error::user(format!("read volume name '{name}'"))
+        .hint("a name starts with a letter or digit and has letters, digits, '_', '.' and '-'"))
+}
+
+/// Makes a volume; `Kind::Conflict` when it exists. `version` and an empty `created` are filled in.
+pub fn create(paths: &Paths, volume: &Volume) -> Result<Volume> {
+    check_name(&volume.name)?;
+    let mut volume = Volume { version: SCHEMA, ..volume.clone() };
+    if volume.created.is_empty() {
+        volume.created = crate::state::events::now();
+    }
+    let named = || format!("create volume {}", volume.name);
+    let target = paths.volumes().join(&volume.name);
+    if target.exists() {
+        return Err(Error::conflict(format!("{}: it exists already", named())));
+    }
+    atomic::make_dirs(&paths.volumes())?;
+    // Two processes may make the same volume at once: the loser of the rename is told that it exists.
+    let staging = Staging::new(paths, &format!("volume-{}-{}", volume.name, std::process::id())).with_context(named)?;
+    let data = staging.path().join("_data");
+    rustix::fs::mkdir(&data, Mode::from_raw_mode(0o755)).with_context(|| format!("create {}", data.display()))?;
+    // The mode must not depend on the caller's umask: the container's users have to get in.
+    rustix::fs::chmod(&data, Mode::from_raw_mode(0o755)).with_context(|| format!("chmod {}", data.display()))?;
+    rustix::fs::chmod(staging.path(), Mode::from_raw_mode(0o755))
+        .with_context(|| format!("chmod {}", staging.path().display()))?;
+    let class = if volume.anonymous { Class::Volatile } else { Class::Durable };
+    atomic::write_json(&staging.path().join("meta.json"), &volume, class)?;
+    match staging.publish(&target) {
+        Ok(()) => {}
+        Err(e) if e.is_errno(libc::EEXIST) || e.is_errno(libc::ENOTEMPTY) => {
+            return Err(Error::conflict(format!("{}: it exists already", named())));
+        }
+        Err(e) => return Err(e.context(named())),
+    }
+    if class == Class::Durable {
+        atomic::sync_dir(&paths.volumes())?;
+    }
+    Ok(volume)
 }
 
 /// The volume, made when it does not exist yet.
-pub fn ensure(_paths: &Paths, _name: &str, _anonymous: bool) -> Result<Volume> {
-    Err(Error::unsupported("create a volume: not built yet"))
+pub fn ensure(paths: &Paths, name: &str, anonymous: bool) -> Result<Volume> {
+    match get(paths, name) {
+        Err(e) if e.kind == Kind::NotFound => {}
+        other => return other,
+    }
+    match create(paths, &Volume { name: name.to_string(), anonymous, ..Volume::default() }) {
+        Err(e) if e.kind == Kind::Conflict => get(paths, name),
+        other => other,
+    }
 }
 
 /// `Kind::NotFound` when there is no such volume.
-pub fn get(_paths: &Paths, _name: &str) -> Result<Volume> {
-    Err(Error::unsupported("read a volume: not built yet"))
+pub fn get(paths: &Paths, name: &str) -> Result<Volume> {
+    check_name(name)?;
+    let missing = || Error::not_found(format!("find volume {name}: no such volume"));
+    match atomic::read_json::<Volume>(&paths.volumes().join(name).join("meta.json")) {
+        Ok(volume) if volume.version > SCHEMA => {
+            Err(Error::unsupported(format!("read volume {name}: a newer coracle wrote it")))
+        }
+        Ok(volume) => Ok(volume),
+        Err(e) if e.kind == Kind::NotFound || e.is_errno(libc::ENOENT) => Err(missing()),
+        Err(e) => Err(e.context(format!("read volume {name}"))),
+    }
 }
 
-/// All volumes by name.
-pub fn list(_paths: &Paths) -> Result<Vec<Volume>> {
-    Err(Error::unsupported("list volumes: not built yet"))
+/// All volumes by name; a damaged one is left out.
+pub fn list(paths: &Paths) -> Result<Vec<Volume>> {
+    let dir = paths.volumes();
+    let entries = match std::fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e.context(format!("read {}", dir.display()))),
+    };
+    let mut volumes: Vec<Volume> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter_map(|name| get(paths, &name).ok())
+        .collect();
+    volumes.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(volumes)
 }
 
 /// Removes the volume and its files. Whether a container still uses it is the caller's question.
-/// Files of mapped ids: the tree is renamed to `<data>/trash`, where the engine's sweep finds it.
-pub fn remove(_paths: &Paths, _name: &str) -> Result<()> {
-    Err(Error::unsupported("remove a volume: not built yet"))
+/// Files of mapped ids stay in `<data>/trash`, where the engine's sweep finds them.
+pub fn remove(paths: &Paths, name: &str) -> Result<()> {
+    check_name(name)?;
+    let path = paths.volumes().join(name);
+    if !path.exists() {
+        return Err(Error::not_found(format!("find volume {name}: no such volume")));
+    }
+    let trashed = gcdir::discard(paths, &path).map_err(|e| e.context(format!("remove volume {name}")))?;
+    let _ = gcdir::remove_tree(&trashed);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn life_of_a_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path().join("data"), dir.path().join("run"));
+        assert!(list(&paths).unwrap().is_empty());
+        assert_eq!(get(&paths, "v").unwrap_err().kind, Kind::NotFound);
+        let made = ensure(&paths, "v", false).unwrap();
+        assert!(made.data(&paths).is_dir() && !made.created.is_empty());
+        assert_eq!(ensure(&paths, "v", true).unwrap(), made);
+        assert_eq!(create(&paths, &made).unwrap_err().kind, Kind::Conflict);
+        let labels = [("a".to_string(), "b".to_string())].into();
+        create(&paths, &Volume { name: "a".into(), labels, ..Volume::default() }).unwrap();
+        assert_eq!(list(&paths).unwrap().iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), ["a", "v"]);
+        std::fs::write(made.data(&paths).join("f"), "x").unwrap();
+        remove(&paths, "v").unwrap();
+        assert_eq!(remove(&paths, "v").unwrap_err().kind, Kind::NotFound);
+        assert!(gcdir::garbage(&paths).is_empty());
+    }
+
+    #[test]
+    fn odd_names_never_reach_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path(), dir.path());
+        for bad in ["", "../x", "a/b", ".", "-x"] {
+            assert_eq!(ensure(&paths, bad, false).unwrap_err().kind, Kind::User, "{bad}");
+            assert!(remove(&paths, bad).is_err());
+        }
+    }
 }
