@@ -36,6 +36,7 @@ mod run_flags;
 mod run_request;
 mod start;
 mod stop;
+pub mod table;
 mod tag;
 pub mod template;
 pub mod term;
