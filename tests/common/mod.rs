@@ -13,7 +13,7 @@ pub mod output;
 pub mod pty;
 pub mod registry;
 
-pub use output::Output;
+pub use output::{Output, Ran};
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -163,21 +163,21 @@ impl TestEnv {
     }
 
     /// Runs coracle with `args`, stdin empty.
-    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
+    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
         self.finish(&mut self.command(args), b"")
     }
 
     /// Runs coracle with one string of arguments, split as a shell does.
-    pub fn sh(&self, args: &str) -> Output {
+    pub fn sh(&self, args: &str) -> Ran {
         self.run(shlex::split(args).unwrap_or_else(|| panic!("unbalanced quotes: {args}")))
     }
 
-    pub fn run_with_stdin<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: &[u8]) -> Output {
+    pub fn run_with_stdin<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: &[u8]) -> Ran {
         self.finish(&mut self.command(args), stdin)
     }
 
     /// Runs any prepared command to its end (or to a timeout), collecting its output.
-    pub fn finish(&self, command: &mut Command, stdin: &[u8]) -> Output {
+    pub fn finish(&self, command: &mut Command, stdin: &[u8]) -> Ran {
         output::finish(command, stdin, PATIENCE)
     }
 

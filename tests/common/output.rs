@@ -4,7 +4,24 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A finished command whose exit code nobody has looked at yet.
 #[must_use = "check the exit code with success(), fails() or code()"]
+#[derive(Debug)]
+pub struct Ran(Output);
+
+impl std::ops::Deref for Ran {
+    type Target = Output;
+    fn deref(&self) -> &Output {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[derive(Debug)]
 pub struct Output {
     pub command: String,
@@ -17,7 +34,7 @@ pub struct Output {
 }
 
 /// Runs a command with `stdin` as its input; a command that outlives `patience` fails the test.
-pub fn finish(command: &mut Command, stdin: &[u8], patience: Duration) -> Output {
+pub fn finish(command: &mut Command, stdin: &[u8], patience: Duration) -> Ran {
     use std::os::unix::process::ExitStatusExt;
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
@@ -51,14 +68,14 @@ pub fn finish(command: &mut Command, stdin: &[u8], patience: Duration) -> Output
         }
         (status, out.join().unwrap(), err.join().unwrap())
     });
-    Output {
+    Ran(Output {
         command: name,
         code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
         stdout: String::from_utf8_lossy(&stdout_bytes).into_owned(),
         stdout_bytes,
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
         time: begin.elapsed(),
-    }
+    })
 }
 
 fn read(mut from: impl Read) -> Vec<u8> {
@@ -67,7 +84,7 @@ fn read(mut from: impl Read) -> Vec<u8> {
     bytes
 }
 
-impl Output {
+impl Ran {
     #[track_caller]
     pub fn success(self) -> Output {
         self.code(0)
@@ -76,7 +93,7 @@ impl Output {
     #[track_caller]
     pub fn code(self, expected: i32) -> Output {
         assert!(self.code == expected, "expected exit code {expected}, got {self}");
-        self
+        self.0
     }
 
     /// Fails with `code` and exactly one line on stderr that names all of `words`; nothing on stdout.
@@ -91,7 +108,9 @@ impl Output {
         assert!(out.stdout.is_empty(), "expected nothing on stdout from {out}");
         out
     }
+}
 
+impl Output {
     /// The only line of stdout.
     #[track_caller]
     pub fn line(&self) -> String {
