@@ -1,22 +1,265 @@
 //! Progress of a pull on stderr: bars on a terminal, plain lines elsewhere, nothing with `-q`.
+//!
+//! Nothing here starts a thread: bars are drawn by whoever reports an event, so that a fork may follow at once.
 
+use super::human;
 use crate::registry::{Event, Progress, Silent};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// The progress display that suits stderr and the environment (`TERM=dumb` and `CI` get plain lines).
+/// The progress display that suits stderr and the environment (`TERM=dumb`, `CI` and `NO_COLOR` get plain lines).
 pub fn for_stderr(quiet: bool) -> Box<dyn Progress> {
     if quiet {
         return Box::new(Silent);
     }
-    Box::new(Lines)
+    if !super::term::fancy_stderr() {
+        return Box::new(Lines::default());
+    }
+    Box::new(Bars::new(ProgressDrawTarget::stderr_with_hz(10)))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A display never stops a pull: after a panic elsewhere the counters are still good enough.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `sha256:0123456789ab…` → `0123456789ab`.
+fn short(digest: &str) -> &str {
+    let hex = digest.split_once(':').map_or(digest, |(_, hex)| hex);
+    hex.get(..12).unwrap_or(hex)
+}
+
+fn retrying(event: &Event<'_>) -> Option<String> {
+    let Event::Retrying { what, why, attempt, attempts, delay } = event else { return None };
+    let wait = if delay.is_zero() { "now".to_string() } else { format!("in {:.1} s", delay.as_secs_f32()) };
+    Some(format!("{what}: {why}; retrying {wait} ({attempt}/{attempts})"))
+}
+
+/// What has been fetched so far.
+struct Tally {
+    began: Instant,
+    sizes: BTreeMap<String, u64>,
+    bytes: u64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally { began: Instant::now(), sizes: BTreeMap::new(), bytes: 0 }
+    }
+}
+
+impl Tally {
+    fn note(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Queued { layer, size } => {
+                self.sizes.insert(layer.to_string(), *size);
+            }
+            Event::Received { bytes, .. } => self.bytes += bytes,
+            _ => {}
+        }
+    }
+
+    /// A closing line; `None` when nothing was fetched.
+    fn summary(&self) -> Option<String> {
+        let count = self.sizes.len();
+        let layers = if count == 1 { "layer" } else { "layers" };
+        let took: Duration = self.began.elapsed();
+        (count > 0)
+            .then(|| format!("Fetched {count} {layers}, {} in {:.1} s", human::size(self.bytes), took.as_secs_f32()))
+    }
 }
 
 /// One line a step.
-struct Lines;
+#[derive(Default)]
+struct Lines(Mutex<Tally>);
 
 impl Progress for Lines {
     fn event(&self, event: Event<'_>) {
-        if let Event::Note(text) = event {
-            eprintln!("{text}");
+        let mut tally = locked(&self.0);
+        tally.note(&event);
+        match &event {
+            Event::Note(text) => eprintln!("{text}"),
+            Event::Exists { layer } => eprintln!("layer {}: already here", short(layer)),
+            Event::Downloaded { layer } => {
+                let size = tally.sizes.get(*layer).copied().unwrap_or(0);
+                eprintln!("layer {}: downloaded {}", short(layer), human::size(size));
+            }
+            Event::Retrying { .. } => eprintln!("{}", retrying(&event).unwrap_or_default()),
+            Event::Finished => {
+                if let Some(line) = tally.summary() {
+                    eprintln!("{line}");
+                }
+                *tally = Tally::default();
+            }
+            Event::Queued { .. } | Event::Received { .. } | Event::Done { .. } => {}
         }
+    }
+}
+
+/// A bar for each layer under way and one for the whole.
+struct Bars {
+    multi: MultiProgress,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tally: Tally,
+    total: Option<ProgressBar>,
+    layers: BTreeMap<String, ProgressBar>,
+}
+
+impl Bars {
+    fn new(target: ProgressDrawTarget) -> Bars {
+        Bars { multi: MultiProgress::with_draw_target(target), state: Mutex::default() }
+    }
+
+    fn bar(&self, prefix: &str, template: &str, size: u64) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(prefix.to_string());
+        bar
+    }
+
+    fn total<'s>(&self, state: &'s mut State) -> &'s ProgressBar {
+        state.total.get_or_insert_with(|| {
+            let template = "{prefix:12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+            self.multi.add(self.bar("total", template, 0))
+        })
+    }
+
+    fn received(&self, state: &mut State, layer: &str, bytes: u64) {
+        self.total(state).inc(bytes);
+        if !state.layers.contains_key(layer) {
+            let size = state.tally.sizes.get(layer).copied().unwrap_or(0);
+            let bar =
+                self.bar(short(layer), "{prefix:12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {msg}", size);
+            let at = state.layers.len();
+            state.layers.insert(layer.to_string(), self.multi.insert(at, bar));
+        }
+        if let Some(bar) = state.layers.get(layer) {
+            bar.inc(bytes);
+        }
+    }
+
+    fn line(&self, text: &str) {
+        // Above the bars, where it stays.
+        let _ = self.multi.println(text);
+    }
+}
+
+impl Progress for Bars {
+    fn event(&self, event: Event<'_>) {
+        let mut state = locked(&self.state);
+        let state = &mut *state;
+        state.tally.note(&event);
+        match &event {
+            Event::Note(text) => self.line(text),
+            Event::Queued { size, .. } => self.total(state).inc_length(*size),
+            Event::Exists { .. } => {}
+            Event::Received { layer, bytes } => self.received(state, layer, *bytes),
+            Event::Downloaded { layer } => {
+                if let Some(bar) = state.layers.get(*layer) {
+                    bar.set_message("unpacking");
+                }
+            }
+            Event::Done { layer } => {
+                if let Some(bar) = state.layers.remove(*layer) {
+                    bar.finish_and_clear();
+                    self.multi.remove(&bar);
+                }
+            }
+            Event::Retrying { .. } => self.line(&retrying(&event).unwrap_or_default()),
+            Event::Finished => {
+                for bar in std::mem::take(&mut state.layers).into_values().chain(state.total.take()) {
+                    bar.finish_and_clear();
+                    self.multi.remove(&bar);
+                }
+                if let Some(line) = state.tally.summary() {
+                    self.line(&line);
+                }
+                state.tally = Tally::default();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::TermLike;
+    use std::io;
+    use std::sync::Arc;
+
+    const LAYER: &str = "sha256:0123456789abcdef0123456789abcdef";
+
+    /// Keeps what is written and ignores where.
+    #[derive(Clone, Debug, Default)]
+    struct Paper(Arc<Mutex<String>>);
+
+    impl TermLike for Paper {
+        fn width(&self) -> u16 {
+            100
+        }
+        fn move_cursor_up(&self, _n: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _n: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _n: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _n: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            locked(&self.0).push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bars_show_layers_and_end_with_a_summary() {
+        let paper = Paper::default();
+        let bars = Bars::new(ProgressDrawTarget::term_like(Box::new(paper.clone())));
+        bars.event(Event::Note("Pulling x"));
+        bars.event(Event::Queued { layer: LAYER, size: 2_000_000 });
+        bars.event(Event::Received { layer: LAYER, bytes: 1_000_000 });
+        locked(&bars.state).layers[LAYER].force_draw();
+        bars.event(Event::Done { layer: LAYER });
+        bars.event(Event::Finished);
+        let shown = locked(&paper.0).clone();
+        for part in ["Pulling x", "0123456789ab", "1.00 MB/2.00 MB", "Fetched 1 layer, 1MB in"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
+
+    #[test]
+    fn no_thread_is_left_behind() {
+        let before = threads();
+        let bars = Bars::new(ProgressDrawTarget::hidden());
+        bars.event(Event::Queued { layer: LAYER, size: 1 });
+        bars.event(Event::Received { layer: LAYER, bytes: 1 });
+        bars.event(Event::Finished);
+        // Other tests run beside this one, so threads may only have gone.
+        assert!(threads() <= before + 1);
+    }
+
+    fn threads() -> usize {
+        std::fs::read_dir("/proc/self/task").unwrap().count()
     }
 }

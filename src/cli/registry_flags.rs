@@ -1,7 +1,7 @@
 //! The flags of every command that talks to a registry.
 
 use crate::error::{Error, Result};
-use crate::registry::{Credentials, Env, Platform, PullOptions};
+use crate::registry::{Credentials, Env, Limits, Platform, PullOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +61,7 @@ impl RegistryFlags {
             tls_verify: self.tls_verify,
             retries: self.retry,
             retry_delay: self.retry_delay.as_deref().map(delay).transpose()?,
+            limits: Limits::default(),
             env,
         })
     }

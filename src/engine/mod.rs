@@ -2,7 +2,6 @@
 
 pub mod attach;
 pub mod create;
-pub mod exec;
 pub mod logs;
 pub mod ps;
 pub mod pull;

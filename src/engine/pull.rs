@@ -1,8 +1,10 @@
 //! Pulling an image when the policy asks for it.
 
 use super::Ctx;
-use crate::error::{Error, Result};
-use crate::registry::{Progress, PullOptions};
+use crate::error::{Error, Kind, Result};
+use crate::image::{Image, Reference, Store};
+use crate::registry::{self, Event, Platform, Progress, PullOptions, Registries};
+use crate::userns::IdMap;
 
 /// When to ask the registry (`--pull`, `--policy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,11 +50,181 @@ pub struct Pulled {
 /// `NotFound` when neither the store nor (where the policy lets us ask) a registry has it; `Denied` when a registry
 /// or policy.json refuses; `Io` when the network or the disk fails. All name the registry and the repository.
 pub fn pull(
-    _ctx: &Ctx,
+    ctx: &Ctx,
     reference: &str,
-    _policy: Policy,
-    _options: &PullOptions,
-    _progress: &dyn Progress,
+    policy: Policy,
+    options: &PullOptions,
+    progress: &dyn Progress,
 ) -> Result<Pulled> {
-    Err(Error::unsupported(format!("pull {reference}: not built yet")))
+    let result = pull_quietly(ctx, reference, policy, options, progress);
+    // Whatever draws has stopped before the caller prints or forks.
+    progress.event(Event::Finished);
+    result
+}
+
+/// Pulls every tag of a repository; `repository` names neither tag nor digest.
+pub fn pull_all_tags(
+    ctx: &Ctx,
+    repository: &str,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Pulled>> {
+    let result = pull_each_tag(ctx, repository, options, progress);
+    progress.event(Event::Finished);
+    result
+}
+
+fn pull_quietly(
+    ctx: &Ctx,
+    reference: &str,
+    policy: Policy,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Pulled> {
+    let store = Store::open(&ctx.paths)?;
+    store.lease()?;
+    if matches!(policy, Policy::Missing | Policy::Never) {
+        match local(&store, reference, options)? {
+            Some(image) => return Ok(pulled(&image, reference, false)),
+            None if policy == Policy::Never => {
+                return Err(Error::not_found(format!("find image '{reference}' in the store"))
+                    .hint(format!("coracle pull {reference}")));
+            }
+            None => {}
+        }
+    }
+    let registries = Registries::load(&options.env)?;
+    let candidates = registries.candidates(reference)?;
+    let stored = if policy == Policy::Newer { newest_stored(&store, reference, &candidates, options)? } else { None };
+    if let Some((image, name)) = &stored
+        && unchanged(image, name, &registries, options, progress)
+    {
+        return Ok(pulled(image, reference, false));
+    }
+    match first_success(&store, &candidates, &registries, options, progress) {
+        Ok(result) => Ok(result),
+        // "newer" makes do with what is here when nobody can be asked.
+        Err(e) if stored.is_some() => {
+            progress.event(Event::Note(&format!("Using the stored image: {e}")));
+            let (image, _) = stored.ok_or_else(|| Error::bug("the stored image is gone"))?;
+            Ok(pulled(&image, reference, false))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// The image of that name in the store, if it suits the platform asked for.
+fn local(store: &Store, name: &str, options: &PullOptions) -> Result<Option<Image>> {
+    match store.resolve(name) {
+        Ok(image) if suits(&image, options) => Ok(Some(image)),
+        Ok(_) => Ok(None),
+        Err(e) if e.kind == Kind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn suits(image: &Image, options: &PullOptions) -> bool {
+    let config = &image.config;
+    let theirs = Platform::normalised(&config.os, &config.architecture, &config.variant);
+    options.platform.as_ref().is_none_or(|want| config.architecture.is_empty() || want.distance(&theirs).is_some())
+}
+
+fn newest_stored(
+    store: &Store,
+    reference: &str,
+    candidates: &[Reference],
+    options: &PullOptions,
+) -> Result<Option<(Image, Reference)>> {
+    for candidate in candidates {
+        if let Some(image) = local(store, &candidate.canonical(), options)? {
+            return Ok(Some((image, candidate.clone())));
+        }
+    }
+    let first = candidates.first().cloned();
+    Ok(local(store, reference, options)?.zip(first))
+}
+
+/// Whether the registry still has the digest that the image was pulled by: one request instead of a pull.
+fn unchanged(
+    image: &Image,
+    name: &Reference,
+    registries: &Registries,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> bool {
+    let Ok(Some(digest)) = registry::current_digest(name, registries, options, progress) else { return false };
+    let known = name.at_digest(&digest).canonical();
+    image.repo_digests.contains(&known)
+}
+
+/// Tries the names that a short name may mean, in order.
+fn first_success(
+    store: &Store,
+    candidates: &[Reference],
+    registries: &Registries,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Pulled> {
+    let idmap = IdMap::detect()?;
+    let mut failures: Vec<Error> = Vec::new();
+    for candidate in candidates {
+        let before = store.resolve(&candidate.canonical()).ok().map(|image| image.id);
+        match registry::pull(store, &idmap, candidate, registries, options, progress) {
+            Ok(image) => {
+                let changed = before.as_deref() != Some(image.id.as_str());
+                return Ok(pulled(&image, &candidate.canonical(), changed));
+            }
+            // The store's own faults (disk full) are the same for every name.
+            Err(e) if e.errno == Some(libc::ENOSPC) || candidates.len() == 1 => return Err(e),
+            Err(e) => {
+                progress.event(Event::Note(&e.to_string()));
+                failures.push(e);
+            }
+        }
+    }
+    let last = failures.pop().unwrap_or_else(|| Error::bug("a short name without meaning"));
+    let names: Vec<String> = candidates.iter().map(Reference::canonical).collect();
+    Err(last.context(format!("tried {}", names.join(", "))))
+}
+
+fn pull_each_tag(ctx: &Ctx, repository: &str, options: &PullOptions, progress: &dyn Progress) -> Result<Vec<Pulled>> {
+    let store = Store::open(&ctx.paths)?;
+    store.lease()?;
+    let registries = Registries::load(&options.env)?;
+    let candidate = registries.candidates(repository)?.into_iter().next();
+    let candidate = candidate.ok_or_else(|| Error::bug("a short name without meaning"))?;
+    if candidate.digest.is_some() || repository.rsplit('/').next().is_some_and(|last| last.contains(':')) {
+        return Err(
+            Error::user(format!("pull all tags of '{repository}': it names one already")).hint("leave the tag out")
+        );
+    }
+    let idmap = IdMap::detect()?;
+    let mut all = Vec::new();
+    for tag in registry::tags(&candidate, &registries, options, progress)? {
+        let name = Reference::parse(&format!("{}:{tag}", candidate.repository()))?;
+        let image = registry::pull(&store, &idmap, &name, &registries, options, progress)?;
+        all.push(pulled(&image, &name.canonical(), true));
+    }
+    if all.is_empty() {
+        return Err(Error::not_found(format!("pull all tags of {}: it has none", candidate.repository())));
+    }
+    Ok(all)
+}
+
+fn pulled(image: &Image, reference: &str, changed: bool) -> Pulled {
+    let full = Reference::parse(reference).map_or_else(|_| reference.to_string(), |name| name.canonical());
+    Pulled { id: image.id.clone(), reference: full, changed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies() {
+        for (text, want) in [("always", Policy::Always), ("missing", Policy::Missing), ("newer", Policy::Newer)] {
+            assert_eq!(Policy::parse(text).unwrap(), want);
+        }
+        assert!(Policy::parse("sometimes").unwrap_err().to_string().contains("always, missing, never or newer"));
+    }
 }

@@ -97,6 +97,41 @@ impl Default for Env {
     }
 }
 
+/// How long to wait for what, and how slow is too slow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For the name and then again for the connection with its TLS handshake.
+    pub connect: Duration,
+    /// From the request to the answer's header.
+    pub response: Duration,
+    /// A body that brings no byte for so long is cut.
+    pub stall: Duration,
+    /// A body that brings less than [`Limits::MIN_BYTES`] in so long is cut too (a server that drips).
+    pub slow: Duration,
+    /// The longest wait that Retry-After may impose.
+    pub retry_after: Duration,
+    /// First wait between attempts; doubled each time.
+    pub backoff: Duration,
+}
+
+impl Limits {
+    /// Bytes that must arrive within [`Limits::slow`]: below 1 KiB/s nobody gets an image in useful time.
+    pub const MIN_BYTES: u64 = 60 << 10;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connect: Duration::from_secs(30),
+            response: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
+            slow: Duration::from_secs(60),
+            retry_after: Duration::from_secs(120),
+            backoff: Duration::from_secs(1),
+        }
+    }
+}
+
 /// How to pull; the default asks for nothing special.
 #[derive(Clone, Debug)]
 pub struct PullOptions {
@@ -114,6 +149,7 @@ pub struct PullOptions {
     pub retries: u32,
     /// Fixed wait between attempts; `None`: doubling from 1 s, or what the registry asks for.
     pub retry_delay: Option<Duration>,
+    pub limits: Limits,
     pub env: Env,
 }
 
@@ -127,6 +163,7 @@ impl Default for PullOptions {
             tls_verify: None,
             retries: 3,
             retry_delay: None,
+            limits: Limits::default(),
             env: Env::default(),
         }
     }

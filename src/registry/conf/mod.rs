@@ -1,0 +1,264 @@
+//! `registries.conf`: which registries short names mean, mirrors, and exceptions (containers-registries.conf(5)).
+
+mod file;
+mod policy;
+
+pub use policy::check as check_policy;
+
+use super::options::Env;
+use crate::error::{Error, Result};
+use crate::image::Reference;
+use file::{Mirror, PullFrom, Registry};
+use std::collections::BTreeMap;
+
+/// All configuration files together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registries {
+    search: Vec<String>,
+    aliases: BTreeMap<String, String>,
+    mode: ShortNames,
+    registries: Vec<Registry>,
+    helpers: Vec<String>,
+}
+
+/// `short-name-mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ShortNames {
+    /// Refuse names that several registries may have.
+    Enforcing,
+    /// Try the registries in order.
+    #[default]
+    Permissive,
+}
+
+/// A place to pull a reference from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// `host[:port]` to talk to.
+    pub domain: String,
+    /// Repository there.
+    pub path: String,
+    /// Plain HTTP and unknown certificates are fine.
+    pub insecure: bool,
+    pub mirror: bool,
+}
+
+impl Registries {
+    /// Reads what there is; missing files are empty files.
+    pub fn load(env: &Env) -> Result<Registries> {
+        let mut all = Registries::default();
+        for path in file::paths(env) {
+            if let Some(parsed) = file::read(&path)? {
+                all.merge(parsed)?;
+            }
+        }
+        Ok(all)
+    }
+
+    fn merge(&mut self, parsed: file::Conf) -> Result<()> {
+        if let Some(search) = parsed.search {
+            self.search = search;
+        }
+        if let Some(helpers) = parsed.helpers {
+            self.helpers = helpers;
+        }
+        if let Some(mode) = parsed.mode {
+            self.mode = match mode.as_str() {
+                "enforcing" => ShortNames::Enforcing,
+                "permissive" | "disabled" => ShortNames::Permissive,
+                other => {
+                    return Err(Error::user(format!("use short-name-mode '{other}' of registries.conf"))
+                        .hint("use enforcing, permissive or disabled"));
+                }
+            };
+        }
+        for (name, target) in parsed.aliases {
+            // An empty value deletes the alias of an earlier file.
+            if target.is_empty() {
+                self.aliases.remove(&name);
+            } else {
+                self.aliases.insert(name, target);
+            }
+        }
+        for registry in parsed.registries {
+            self.registries.retain(|known| known.prefix != registry.prefix);
+            self.registries.push(registry);
+        }
+        Ok(())
+    }
+
+    /// Helper names in order; `containers-auth.json` stands for the auth files.
+    pub fn credential_helpers(&self) -> Vec<&str> {
+        if self.helpers.is_empty() {
+            return vec!["containers-auth.json"];
+        }
+        self.helpers.iter().map(String::as_str).collect()
+    }
+
+    /// The full names that `text` may mean, in the order to try. Without any configuration a short name means Docker
+    /// Hub, as for docker.
+    pub fn candidates(&self, text: &str) -> Result<Vec<Reference>> {
+        if !Reference::is_short(text) {
+            return Ok(vec![Reference::parse(text)?]);
+        }
+        // Refuses malformed names before anything is made of their parts.
+        let plain = Reference::parse(text)?;
+        let name_end = text.find([':', '@']).unwrap_or(text.len());
+        let (name, suffix) = text.split_at(name_end);
+        if let Some(target) = self.aliases.get(name) {
+            return Ok(vec![Reference::parse(&format!("{target}{suffix}"))?]);
+        }
+        match (self.search.len(), self.mode) {
+            (0, _) => Ok(vec![plain]),
+            (2.., ShortNames::Enforcing) => {
+                let names: Vec<String> = self.search.iter().map(|domain| format!("{domain}/{name}")).collect();
+                Err(Error::user(format!("resolve short name '{text}': several registries may have it"))
+                    .hint(format!("use a full name: {}", names.join(", "))))
+            }
+            _ => self.search.iter().map(|domain| Reference::parse(&format!("{domain}/{text}"))).collect(),
+        }
+    }
+
+    /// Where to look for `reference`: mirrors first, then the registry itself.
+    pub fn sources(&self, reference: &Reference) -> Result<Vec<Source>> {
+        let Some(registry) = self.find(reference) else {
+            let source = Source {
+                domain: reference.domain.clone(),
+                path: reference.path.clone(),
+                insecure: false,
+                mirror: false,
+            };
+            return Ok(vec![source]);
+        };
+        if registry.blocked {
+            return Err(Error::denied(format!("pull from {}: registries.conf blocks it", registry.prefix))
+                .hint("remove blocked = true there, if it is yours to decide"));
+        }
+        let by_digest = reference.digest.is_some();
+        let wanted = |mirror: &&Mirror| match mirror.from {
+            PullFrom::All => by_digest || !registry.mirror_by_digest_only,
+            PullFrom::DigestOnly => by_digest,
+            PullFrom::TagOnly => !by_digest,
+        };
+        let mut sources = Vec::new();
+        for mirror in registry.mirrors.iter().filter(wanted) {
+            sources.push(registry.rewrite(reference, &mirror.location, mirror.insecure, true)?);
+        }
+        sources.push(registry.rewrite(reference, &registry.location, registry.insecure, false)?);
+        Ok(sources)
+    }
+
+    /// The entry with the longest matching prefix.
+    fn find(&self, reference: &Reference) -> Option<&Registry> {
+        let matching = self.registries.iter().filter(|r| r.matches(reference));
+        matching.max_by_key(|r| r.prefix.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conf(texts: &[&str]) -> Registries {
+        let mut all = Registries::default();
+        for text in texts {
+            all.merge(file::parse(text).unwrap()).unwrap();
+        }
+        all
+    }
+
+    fn names(conf: &Registries, text: &str) -> Vec<String> {
+        conf.candidates(text).unwrap().iter().map(Reference::canonical).collect()
+    }
+
+    fn places(conf: &Registries, text: &str) -> Vec<String> {
+        let reference = Reference::parse(text).unwrap();
+        let show = |s: Source| format!("{}/{}{}", s.domain, s.path, if s.insecure { " insecure" } else { "" });
+        conf.sources(&reference).unwrap().into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn short_names_mean_docker_hub_without_configuration() {
+        assert_eq!(names(&conf(&[]), "debian:12"), ["docker.io/library/debian:12"]);
+        assert_eq!(names(&conf(&[]), "quay.io/a/b"), ["quay.io/a/b:latest"]);
+    }
+
+    #[test]
+    fn search_lists_and_aliases() {
+        let base = "unqualified-search-registries = ['quay.io', 'docker.io']\n[aliases]\n'fedora' = 'registry.fedoraproject.org/fedora'\n";
+        let c = conf(&[base]);
+        assert_eq!(names(&c, "a/b:1"), ["quay.io/a/b:1", "docker.io/a/b:1"]);
+        assert_eq!(names(&c, "debian"), ["quay.io/debian:latest", "docker.io/library/debian:latest"]);
+        assert_eq!(names(&c, "fedora:40"), ["registry.fedoraproject.org/fedora:40"]);
+        let digest = format!("fedora@sha256:{}", "0".repeat(64));
+        assert_eq!(names(&c, &digest), [format!("registry.fedoraproject.org/{digest}")]);
+        let strict = conf(&[base, "short-name-mode = 'enforcing'\n[aliases]\nfedora = ''\n"]);
+        let e = strict.candidates("fedora").unwrap_err().to_string();
+        assert!(e.contains("quay.io/fedora, docker.io/fedora"), "{e}");
+        assert!(conf(&[]).candidates("Bad//Name").is_err());
+    }
+
+    #[test]
+    fn prefixes_are_rewritten_and_mirrors_come_first() {
+        let c = conf(&[r#"
+            [[registry]]
+            prefix = "docker.io/library"
+            location = "hub.local:5000/lib"
+            insecure = true
+            [[registry.mirror]]
+            location = "m1.local/x"
+            [[registry.mirror]]
+            location = "m2.local"
+            insecure = true
+            pull-from-mirror = "digest-only"
+            [[registry]]
+            location = "docker.io"
+            [[registry]]
+            prefix = "*.corp.example"
+            insecure = true
+            [[registry]]
+            location = "evil.example"
+            blocked = true
+        "#]);
+        assert_eq!(places(&c, "debian"), ["m1.local/x/debian", "hub.local:5000/lib/debian insecure"]);
+        let pinned = format!("debian@sha256:{}", "0".repeat(64));
+        assert_eq!(places(&c, &pinned)[1], "m2.local/debian insecure");
+        assert_eq!(places(&c, "a/b"), ["docker.io/a/b"]);
+        assert_eq!(places(&c, "docker.io/librarything/b"), ["docker.io/librarything/b"]);
+        assert_eq!(places(&c, "r.corp.example/b"), ["r.corp.example/b insecure"]);
+        assert_eq!(places(&c, "corp.example/b"), ["corp.example/b"]);
+        let e = c.sources(&Reference::parse("evil.example/x").unwrap()).unwrap_err();
+        assert_eq!(e.kind, crate::error::Kind::Denied);
+    }
+
+    #[test]
+    fn later_files_replace_entries() {
+        let first = "[[registry]]\nlocation = 'a.io'\ninsecure = true\n";
+        let c = conf(&[first, "[[registry]]\nlocation = 'a.io'\n"]);
+        assert_eq!(places(&c, "a.io/x"), ["a.io/x"]);
+        assert_eq!(c.registries.len(), 1);
+    }
+
+    #[test]
+    fn users_file_replaces_the_systems_and_drop_ins_add() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("etc/containers/registries.conf", "unqualified-search-registries = ['system.io']");
+        write("etc/containers/registries.conf.d/50-x.conf", "[aliases]\na = 'alias.io/a'");
+        let home = dir.path().join("home").to_str().unwrap().to_string();
+        let mut env = Env::from_lookup(|n| (n == "HOME").then(|| home.clone()));
+        env.root = dir.path().into();
+        let c = Registries::load(&env).unwrap();
+        assert_eq!(names(&c, "b"), ["system.io/b:latest"]);
+        assert_eq!(names(&c, "a"), ["alias.io/a:latest"]);
+        write("home/.config/containers/registries.conf", "unqualified-search-registries = ['user.io']");
+        assert_eq!(names(&Registries::load(&env).unwrap(), "b"), ["user.io/b:latest"]);
+        write("home/.config/containers/registries.conf.d/bad.conf", "= =");
+        let e = Registries::load(&env).unwrap_err().to_string();
+        assert!(e.contains("bad.conf"), "{e}");
+    }
+}

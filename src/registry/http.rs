@@ -1,0 +1,385 @@
+//! HTTP as registries need it: redirects followed by hand (credentials stay with their host), bounded bodies,
+//! time-outs everywhere, TLS set up only when an address asks for it.
+
+use super::dns;
+use super::fault::{self, Cause, Failure, Result, Retry};
+use super::options::{Env, Limits, PullOptions};
+use super::tls::{self, HostCerts};
+use crate::error::{Error, Kind};
+use std::io::Read;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use ureq::http::{HeaderMap, Uri, header};
+use ureq::{Agent, Body, Proxy, ProxyProtocol};
+
+/// Redirects followed for one request: registry → CDN is one, some chain two or three.
+const MAX_REDIRECTS: usize = 8;
+/// Bytes of an error's body that are looked at.
+const MAX_ERROR_BODY: u64 = 64 << 10;
+
+/// Connections to one registry and whoever it redirects to.
+#[derive(Debug)]
+pub struct Http {
+    plain: Agent,
+    secure: OnceLock<Agent>,
+    certs: HostCerts,
+    /// Certificates are verified and https never leads to http.
+    verify: bool,
+    limits: Limits,
+    env: Env,
+}
+
+/// An answer whose body is still to be read.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// `host[:port]` that answered in the end, for messages.
+    pub host: String,
+    /// Somebody else than the one asked answers: his challenges must not be believed.
+    pub redirected: bool,
+    body: Body,
+    /// For a small body as a whole.
+    patience: Duration,
+}
+
+/// A request without a body, or with a form.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    pub accept: Option<&'a str>,
+    /// Whole Authorization header; never sent to another host or port, nor from https to http.
+    pub authorization: Option<&'a str>,
+    /// First byte wanted (Range).
+    pub offset: u64,
+    pub head: bool,
+    /// `application/x-www-form-urlencoded` body of a POST.
+    pub form: Option<&'a str>,
+}
+
+impl Http {
+    pub fn new(certs: HostCerts, verify: bool, options: &PullOptions) -> Http {
+        Http {
+            plain: agent(None, &options.limits, &options.env),
+            secure: OnceLock::new(),
+            certs,
+            verify,
+            limits: options.limits.clone(),
+            env: options.env.clone(),
+        }
+    }
+
+    fn agent(&self, uri: &Uri) -> &Agent {
+        if uri.scheme_str() != Some("https") {
+            return &self.plain;
+        }
+        self.secure.get_or_init(|| agent(Some(tls::config(&self.certs, self.verify)), &self.limits, &self.env))
+    }
+
+    /// Sends the request and follows redirects; any status is an answer, not an error.
+    pub fn send(&self, url: &str, request: Request<'_>) -> Result<Reply> {
+        let mut uri = parse(url)?;
+        let mut authorization = request.authorization;
+        let mut redirected = false;
+        for _ in 0..=MAX_REDIRECTS {
+            let host = host(&uri);
+            let mut reply = self.send_once(&uri, &host, request, authorization)?;
+            reply.redirected = redirected;
+            let location = match (reply.status, reply.headers.get(header::LOCATION)) {
+                (301 | 302 | 303 | 307 | 308, Some(location)) if request.form.is_none() => location,
+                _ => return Ok(reply),
+            };
+            let location = location.to_str().map_err(|_| bad_redirect(&host, "its address is malformed"))?;
+            let next = join(&uri, location).ok_or_else(|| bad_redirect(&host, "its address is malformed"))?;
+            if self.verify && uri.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
+                return Err(bad_redirect(&host, "it leads from https to http"));
+            }
+            if next.scheme() != uri.scheme() || next.authority() != uri.authority() {
+                authorization = None;
+                redirected = true;
+            }
+            log::debug!("redirected from {host} to {}", self::host(&next));
+            uri = next;
+        }
+        Err(bad_redirect(&host(&uri), "there are too many"))
+    }
+
+    fn send_once(&self, uri: &Uri, host: &str, request: Request<'_>, authorization: Option<&str>) -> Result<Reply> {
+        let agent = self.agent(uri);
+        let sent = if let Some(form) = request.form {
+            let mut builder = agent.post(uri).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            if let Some(value) = authorization {
+                builder = builder.header(header::AUTHORIZATION, value);
+            }
+            builder.send(form)
+        } else {
+            let mut builder = if request.head { agent.head(uri) } else { agent.get(uri) };
+            if let Some(accept) = request.accept {
+                builder = builder.header(header::ACCEPT, accept);
+            }
+            if let Some(value) = authorization {
+                builder = builder.header(header::AUTHORIZATION, value);
+            }
+            if request.offset > 0 {
+                builder = builder.header(header::RANGE, format!("bytes={}-", request.offset));
+            }
+            builder.call()
+        };
+        let response = sent.map_err(|e| fault::transport(e, host))?;
+        let (parts, body) = response.into_parts();
+        log::debug!("{} {uri}: {}", if request.head { "HEAD" } else { "GET" }, parts.status);
+        Ok(Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            host: host.to_string(),
+            redirected: false,
+            body,
+            patience: self.limits.slow,
+        })
+    }
+}
+
+impl Reply {
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// Content-Length, where the server states one.
+    pub fn length(&self) -> Option<u64> {
+        self.header(header::CONTENT_LENGTH).and_then(|v| v.trim().parse().ok())
+    }
+
+    /// The body as a stream. The caller bounds it.
+    pub fn reader(self) -> impl Read + Send {
+        // ureq's own limit applies to its convenience calls only.
+        self.body.into_reader()
+    }
+
+    /// The whole body, refused above `limit` bytes.
+    pub fn bytes(self, limit: u64, what: &str) -> Result<Vec<u8>> {
+        let host = self.host.clone();
+        let too_big =
+            || Failure::answer(Error::denied(format!("read {what} of {host}: it is larger than {limit} bytes")));
+        let stated = self.length();
+        if stated.is_some_and(|n| n > limit) {
+            return Err(too_big());
+        }
+        let bytes =
+            self.read_some(limit + 1).map_err(|e| fault::io_failure(e, &host).context(format!("read {what}")))?;
+        if bytes.len() as u64 > limit {
+            return Err(too_big());
+        }
+        Ok(bytes)
+    }
+
+    /// The start of an error's body; faults while reading it don't hide the error itself.
+    pub fn error_body(self) -> Vec<u8> {
+        self.read_some(MAX_ERROR_BODY).unwrap_or_default()
+    }
+
+    /// At most `limit` bytes, in bounded time even from a server that drips them.
+    fn read_some(self, limit: u64) -> std::io::Result<Vec<u8>> {
+        let deadline = Instant::now() + self.patience;
+        let mut reader = self.reader().take(limit);
+        let mut bytes = Vec::new();
+        let mut buffer = [0u8; 16 << 10];
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(bytes),
+                n => bytes.extend_from_slice(&buffer[..n]),
+            }
+            if Instant::now() > deadline {
+                return Err(std::io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+
+    /// The wait that the server asks for, in seconds or as a date (RFC 9110 §10.2.3), at most `cap`.
+    pub fn retry_after(&self, cap: Duration) -> Option<Duration> {
+        let text = self.header(header::RETRY_AFTER)?.trim();
+        let wait = match text.parse::<u64>() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => {
+                let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+                let seconds = at.as_second() - jiff::Timestamp::now().as_second();
+                Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+            }
+        };
+        Some(wait.min(cap))
+    }
+}
+
+/// `host[:port]` of an address, for messages.
+pub fn host(uri: &Uri) -> String {
+    // An authority may carry user:password@, which messages must not.
+    let authority = uri.authority().map_or("", |a| a.as_str());
+    fault::one_line(authority.rsplit('@').next().unwrap_or(authority))
+}
+
+pub fn parse(url: &str) -> Result<Uri> {
+    let bad = || Failure::answer(Error::user(format!("use address {}: it is malformed", fault::one_line(url))));
+    let uri: Uri = url.parse().map_err(|_| bad())?;
+    match uri.scheme_str() {
+        Some("http" | "https") if uri.authority().is_some_and(|a| !a.host().is_empty()) => Ok(uri),
+        _ => Err(bad()),
+    }
+}
+
+/// Resolves a Location or Link address against the one it came from (RFC 3986 §5.2, without dot segments).
+pub fn join(base: &Uri, location: &str) -> Option<Uri> {
+    let location = location.split('#').next()?;
+    if location.contains("://") {
+        return parse(location).ok();
+    }
+    let (scheme, authority) = (base.scheme_str()?, base.authority()?);
+    let joined = match location {
+        l if l.starts_with("//") => format!("{scheme}:{l}"),
+        l if l.starts_with('/') => format!("{scheme}://{authority}{l}"),
+        l if l.starts_with('?') => format!("{scheme}://{authority}{}{l}", base.path()),
+        l => {
+            let dir = base.path().rsplit_once('/').map_or("", |(dir, _)| dir);
+            format!("{scheme}://{authority}{dir}/{l}")
+        }
+    };
+    parse(&joined).ok()
+}
+
+fn bad_redirect(host: &str, why: &str) -> Failure {
+    let error = Error::new(Kind::Denied, format!("follow the redirect of {host}: {why}"));
+    Failure::new(Cause::Answer, Retry::Never, error)
+}
+
+fn agent(tls: Option<ureq::tls::TlsConfig>, limits: &Limits, env: &Env) -> Agent {
+    let secure = tls.is_some();
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_resolve(Some(limits.connect))
+        .timeout_connect(Some(limits.connect))
+        .timeout_send_request(Some(limits.response))
+        .timeout_send_body(Some(limits.response))
+        .timeout_recv_response(Some(limits.response))
+        .timeout_per_read(Some(limits.stall))
+        .max_response_header_size(64 << 10)
+        .input_buffer_size(128 << 10)
+        // Without compression: ureq is built without decoders, and a blob's digest is that of the bytes on the wire.
+        .accept_encoding("identity")
+        .user_agent(concat!("coracle/", env!("CARGO_PKG_VERSION")))
+        .proxy(proxy(env, secure));
+    if let Some(tls) = tls {
+        config = config.tls_config(tls);
+    }
+    dns::agent(config.build(), env)
+}
+
+/// The proxy for a scheme, as curl and Go choose it: HTTPS_PROXY or HTTP_PROXY, then ALL_PROXY. Loopback is never
+/// proxied (Go does the same).
+fn proxy(env: &Env, secure: bool) -> Option<Proxy> {
+    let names: &[&str] = if secure {
+        &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+    } else {
+        &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+    };
+    let text = names.iter().find_map(|n| env.var(n))?;
+    let text = if text.contains("://") { text.to_string() } else { format!("http://{text}") };
+    let uri: Uri = text.parse().ok()?;
+    let (protocol, port) = match uri.scheme_str()? {
+        "http" => (ProxyProtocol::Http, 80),
+        "https" => (ProxyProtocol::Https, 443),
+        other => {
+            log::warn!("ignoring the proxy of scheme {other}: only http and https proxies are supported");
+            return None;
+        }
+    };
+    let mut builder = Proxy::builder(protocol).host(uri.host()?).port(uri.port_u16().unwrap_or(port));
+    if let Some((user, _)) = uri.authority()?.as_str().rsplit_once('@') {
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        builder = builder.username(&unescape(name)).password(&unescape(password));
+    }
+    for entry in ["localhost", "127.*", "[::1]", "::1"] {
+        builder = builder.no_proxy(entry);
+    }
+    for entry in env.var("NO_PROXY").or_else(|| env.var("no_proxy")).unwrap_or("").split(',') {
+        let entry = entry.trim();
+        if entry.is_empty() {
+            continue;
+        }
+        builder = builder.no_proxy(entry);
+        // `example.com` means the domain and everything below it (curl, Go).
+        if !entry.starts_with(['.', '*']) && entry.parse::<std::net::IpAddr>().is_err() {
+            builder = builder.no_proxy(&format!(".{entry}"));
+        }
+    }
+    builder.build().ok()
+}
+
+/// %XX decoding of a URL's user part.
+fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
+        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            Some(byte) if bytes[i] == b'%' => {
+                out.push(byte);
+                i += 3;
+            }
+            _ => {
+                out.push(bytes[i]);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_locations() {
+        let base: Uri = "https://r.io:5000/v2/a/blobs/x?y=1".parse().unwrap();
+        for (location, want) in [
+            ("https://cdn.net/b?sig=%2F", "https://cdn.net/b?sig=%2F"),
+            ("//cdn.net/b", "https://cdn.net/b"),
+            ("/v2/b", "https://r.io:5000/v2/b"),
+            ("?n=2", "https://r.io:5000/v2/a/blobs/x?n=2"),
+            ("z#frag", "https://r.io:5000/v2/a/blobs/z"),
+        ] {
+            assert_eq!(join(&base, location).unwrap().to_string(), want, "{location}");
+        }
+        for bad in ["file:///etc/passwd", "gopher://x/", "http://", "http:// x"] {
+            assert!(join(&base, bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn messages_never_hold_passwords() {
+        assert_eq!(host(&"https://me:secret@r.io/x".parse().unwrap()), "r.io");
+    }
+
+    #[test]
+    fn proxies_follow_the_scheme_and_no_proxy() {
+        let env = Env::from_lookup(|n| match n {
+            "HTTPS_PROXY" => Some("http://u:p%40@proxy:3128".into()),
+            "NO_PROXY" => Some("example.com, .internal".into()),
+            _ => None,
+        });
+        assert!(proxy(&env, false).is_none());
+        let p = proxy(&env, true).unwrap();
+        assert_eq!((p.host(), p.port(), p.username(), p.password()), ("proxy", 3128, Some("u"), Some("p@")));
+        for (host, direct) in [
+            ("https://example.com/", true),
+            ("https://r.example.com/", true),
+            ("https://badexample.com/", false),
+            ("https://a.internal/", true),
+            ("https://localhost:5000/", true),
+            ("https://127.0.0.1:5000/", true),
+            ("https://r.io/", false),
+        ] {
+            assert_eq!(p.is_no_proxy(&host.parse().unwrap()), direct, "{host}");
+        }
+    }
+}

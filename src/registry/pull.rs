@@ -1,0 +1,301 @@
+//! Pulling an image: manifest, config, then all layers at once into the store, which unpacks them while they arrive.
+
+use super::blob::Download;
+use super::client::{Client, Served};
+use super::conf::{Registries, Source};
+use super::fault::{self, Failure, Result as Step};
+use super::options::PullOptions;
+use super::platform::Platform;
+use super::progress::{Event, Progress};
+use super::retry::Retries;
+use super::select;
+use crate::error::{Error, Kind, Result};
+use crate::image::{
+    self, Descriptor, Digest, Image, ImageConfig, LayerEvent, LayerRef, Manifest, Reference, Store, Unpacker,
+};
+use crate::userns::IdMap;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Layers downloaded at once: more gain nothing on one line, fewer leave it idle between layers (docker: 3).
+const DOWNLOADS: usize = 3;
+/// Layers extracted at once at most; on two cores two are best (measured), each is a pipeline of threads.
+const MAX_EXTRACTIONS: usize = 4;
+
+/// Pulls `reference` into `store` under its own name, from its mirrors or its registry.
+///
+/// # Errors
+/// One line that names what was pulled; `NotFound`, `Denied`, `Unsupported` (other platforms only) and `Io` as to be
+/// expected. Nothing is named in the store then, and the remains are collected.
+pub fn pull(
+    store: &Store,
+    idmap: &IdMap,
+    reference: &Reference,
+    registries: &Registries,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Image> {
+    super::conf::check_policy(reference, &options.env)?;
+    progress.event(Event::Note(&format!("Pulling {reference}")));
+    let sources = registries.sources(reference)?;
+    let mut result = Err(Failure::from(Error::bug("no source to pull from")));
+    for source in sources {
+        let mirror = source.mirror.then(|| source.domain.clone());
+        let job = Job { store, idmap, reference, options, progress, stop: AtomicBool::new(false) };
+        result = job.pull_from(source, registries);
+        match (&result, mirror) {
+            // Our own disk is no better with the next source.
+            (Err(f), Some(mirror)) if f.cause != fault::Cause::Local => {
+                progress.event(Event::Note(&format!("Mirror {mirror} failed: {}", f.error.context.join(": "))));
+            }
+            _ => break,
+        }
+    }
+    result.map_err(|f| f.error.context(format!("pull {reference}")))
+}
+
+/// The tags that the repository has at its registry.
+pub fn tags(
+    reference: &Reference,
+    registries: &Registries,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<String>> {
+    let list = |source: Source| -> Step<Vec<String>> {
+        let stop = AtomicBool::new(false);
+        let client = Retries::new(options, progress, &stop)
+            .run("the registry", || Client::connect(source.clone(), registries, options))?;
+        Retries::new(options, progress, &stop).run("the list of tags", || client.tags())
+    };
+    let mut result = Err(Failure::from(Error::bug("no source to ask")));
+    for source in registries.sources(reference)? {
+        result = list(source);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result.map_err(|f| f.error.context(format!("list the tags of {}", reference.repository())))
+}
+
+/// The digest that the registry has for the reference now, where it says so without sending the manifest.
+pub fn current_digest(
+    reference: &Reference,
+    registries: &Registries,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Option<Digest>> {
+    let stop = AtomicBool::new(false);
+    let mut result = Ok(None);
+    for source in registries.sources(reference)? {
+        let ask = || Client::connect(source.clone(), registries, options)?.head(&wanted(reference));
+        result = Retries::new(options, progress, &stop).run("the registry", ask);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result.map_err(|f| f.error.context(format!("look for {reference}")))
+}
+
+/// What to ask for: the digest, where there is one.
+fn wanted(reference: &Reference) -> String {
+    match (&reference.digest, &reference.tag) {
+        (Some(digest), _) => digest.to_string(),
+        (None, Some(tag)) => tag.clone(),
+        (None, None) => "latest".to_string(),
+    }
+}
+
+/// One pull from one source.
+struct Job<'a> {
+    store: &'a Store,
+    idmap: &'a IdMap,
+    reference: &'a Reference,
+    options: &'a PullOptions,
+    progress: &'a dyn Progress,
+    stop: AtomicBool,
+}
+
+impl<'a> Job<'a> {
+    fn retries(&'a self) -> Retries<'a> {
+        Retries::new(self.options, self.progress, &self.stop)
+    }
+
+    fn pull_from(&'a self, source: Source, registries: &'a Registries) -> Step<Image> {
+        let connect = || Client::connect(source.clone(), registries, self.options);
+        let client = self.retries().run("the registry", connect)?;
+        let (top, served) = self.manifest(&client)?;
+        let manifest = Manifest::parse(&served.bytes).map_err(Failure::answer)?;
+        select::check_types(&manifest).map_err(Failure::answer)?;
+        let config_bytes = self.retries().run("the image config", || {
+            self.cached(&manifest.config.digest).map_or_else(
+                || client.small_blob(&manifest.config.digest, manifest.config.size, "the image config"),
+                Ok,
+            )
+        })?;
+        let config = ImageConfig::parse(&config_bytes).map_err(Failure::answer)?;
+        config.check_layers(manifest.layers.len()).map_err(Failure::answer)?;
+        let wanted = self.options.platform.clone().unwrap_or_else(Platform::host);
+        select::check_platform(&wanted, &config).map_err(Failure::answer)?;
+
+        self.store.put(&config_bytes)?;
+        self.store.put(&served.bytes)?;
+        let layers = layer_refs(&manifest, &config);
+        self.layers(&client, &layers)?;
+        let descriptor = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
+        self.store.tag_pulled(&descriptor, self.reference, Some(&top))?;
+        Ok(self.store.image(&served.digest)?)
+    }
+
+    /// A config that the store has already (only the tag moved, or the pull was broken off).
+    fn cached(&self, digest: &Digest) -> Option<Vec<u8>> {
+        if self.store.has_blob(digest, None) { self.store.read(digest).ok() } else { None }
+    }
+
+    /// The digest that the registry has for the reference, and the image manifest behind it.
+    fn manifest(&'a self, client: &Client<'_>) -> Step<(Digest, Served)> {
+        let name = wanted(self.reference);
+        let expect = self.reference.digest.as_ref();
+        let fetch =
+            |name: &str, expect: Option<&Digest>| self.retries().run("the manifest", || client.manifest(name, expect));
+        let top = fetch(&name, expect).map_err(|f| explain_missing(f, client, self.reference))?;
+        let digest = top.digest.clone();
+        let mut served = top;
+        // An index may hold an index; deeper ones nobody makes.
+        for _ in 0..2 {
+            if served.media_type != image::OCI_INDEX && served.media_type != image::DOCKER_INDEX {
+                return Ok((digest, served));
+            }
+            let index = image::Index::parse(&served.bytes).map_err(Failure::answer)?;
+            let platform = self.options.platform.clone().unwrap_or_else(Platform::host);
+            let child = select::from_index(&index, &platform).map_err(Failure::answer)?;
+            log::debug!("{digest} is an index; taking {} for {platform}", child.digest);
+            served = fetch(child.digest.as_str(), Some(&child.digest))?;
+        }
+        match served.media_type.as_str() {
+            image::OCI_INDEX | image::DOCKER_INDEX => {
+                Err(Failure::answer(Error::denied("read the index: it holds an index that holds an index")))
+            }
+            _ => Ok((digest, served)),
+        }
+    }
+
+    /// Fetches and extracts what is missing of `layers`.
+    fn layers(&self, client: &Client<'_>, layers: &[LayerRef]) -> Step<()> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        // Starts a process: before any thread of ours.
+        let unpacker = self.store.unpacker(layers, cores.clamp(2, MAX_EXTRACTIONS), self.idmap)?;
+        let mut queue = Vec::new();
+        let mut queued = BTreeSet::new();
+        for (index, layer) in layers.iter().enumerate() {
+            if !unpacker.needs_blob(index) {
+                self.progress.event(Event::Exists { layer: layer.digest.as_str() });
+            } else if queued.insert(&layer.digest) {
+                self.progress.event(Event::Queued { layer: layer.digest.as_str(), size: layer.size });
+                queue.push(index);
+            }
+        }
+        let missing: u64 = queue.iter().map(|index| layers[*index].size).fold(0, u64::saturating_add);
+        select::check_space(&self.store.blob(&Digest::of(b"")), missing)?;
+
+        let next = AtomicUsize::new(0);
+        let first_failure: Mutex<Option<Failure>> = Mutex::new(None);
+        let worker = || {
+            while let Some(index) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if self.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                if let Err(failure) = self.layer(client, &unpacker, *index, &layers[*index]) {
+                    // The first is the cause; the others failed because they were told to stop.
+                    let mut first = first_failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    if !self.stop.swap(true, Ordering::Relaxed) {
+                        *first = Some(failure);
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..DOWNLOADS.min(queue.len()) {
+                scope.spawn(worker);
+            }
+        });
+        if let Some(failure) = first_failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            return Err(failure);
+        }
+        let done = |event: LayerEvent| {
+            if let LayerEvent::Done { index } = event {
+                self.progress.event(Event::Done { layer: layers[index].digest.as_str() });
+            }
+        };
+        unpacker.finish(&done).map_err(disk_full)?;
+        Ok(())
+    }
+
+    fn layer(&self, client: &Client<'_>, unpacker: &Unpacker, index: usize, layer: &LayerRef) -> Step<()> {
+        let name = format!("layer {}", &layer.digest.hex()[..12]);
+        let received = |bytes| self.progress.event(Event::Received { layer: layer.digest.as_str(), bytes });
+        let download = Download {
+            client,
+            digest: &layer.digest,
+            size: layer.size,
+            name: &name,
+            limits: &self.options.limits,
+            stop: &self.stop,
+            received: &received,
+        };
+        let mut sink = unpacker.sink(index)?;
+        download.run(0, &mut sink, self.retries()).map_err(|f| Failure { error: disk_full(f.error), ..f })?;
+        sink.commit().map_err(|e| disk_full(e).context(format!("store {name} of {}", client.registry())))?;
+        self.progress.event(Event::Downloaded { layer: layer.digest.as_str() });
+        Ok(())
+    }
+}
+
+fn layer_refs(manifest: &Manifest, config: &ImageConfig) -> Vec<LayerRef> {
+    let chain = config.chain_ids();
+    let parts = manifest.layers.iter().zip(&config.rootfs.diff_ids).zip(chain);
+    parts
+        .map(|((layer, diff_id), chain_id)| LayerRef {
+            digest: layer.digest.clone(),
+            diff_id: diff_id.clone(),
+            chain_id,
+            size: layer.size,
+            media_type: layer.media_type.clone(),
+        })
+        .collect()
+}
+
+fn disk_full(e: Error) -> Error {
+    match e.errno {
+        Some(libc::ENOSPC) => e.hint("free space on the disk of the image store, or choose another with --root"),
+        Some(libc::EDQUOT) => e.hint("your disk quota is used up: free space, or choose another store with --root"),
+        _ => e,
+    }
+}
+
+/// Tells an unknown image from an unknown tag: the list of tags knows.
+fn explain_missing(failure: Failure, client: &Client<'_>, reference: &Reference) -> Failure {
+    if failure.cause != fault::Cause::NotFound {
+        return failure;
+    }
+    let registry = client.registry();
+    let error = match client.tags() {
+        Ok(tags) if !tags.is_empty() => {
+            let tag = wanted(reference);
+            let near = select::nearest(&tag, &tags);
+            let what = if reference.digest.is_some() { "no manifest" } else { "no tag" };
+            Error::not_found(format!("{registry} has the repository {}, but {what} {tag}", reference.path))
+                .hint(format!("tags there: {near}"))
+        }
+        // Some registries list no tags without further rights; then both may be true.
+        Err(f) if f.cause == fault::Cause::Refused => Error::not_found(format!(
+            "{registry} has no image {} with tag or digest {}",
+            reference.path,
+            wanted(reference)
+        ))
+        .hint("check the name; private images need a login (--creds or --authfile)"),
+        _ => Error::not_found(format!("{registry} has no image {}", reference.path))
+            .hint("check the name and the registry"),
+    };
+    Failure { error: error.kind(Kind::NotFound), ..failure }
+}

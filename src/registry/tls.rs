@@ -1,0 +1,146 @@
+//! Certificates: the system's roots and the `certs.d` trees of docker and containers.
+
+use super::Env;
+use super::options::PullOptions;
+use crate::error::{Context, Error, Result};
+use rustls::crypto::ring;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+
+/// What `certs.d` holds for one registry.
+#[derive(Debug, Default)]
+pub struct HostCerts {
+    pub roots: Vec<Certificate<'static>>,
+    pub client: Option<(Vec<Certificate<'static>>, PrivateKey<'static>)>,
+}
+
+impl HostCerts {
+    pub fn is_empty(&self) -> bool {
+        self.roots.is_empty() && self.client.is_none()
+    }
+
+    /// Reads `--cert-dir`, or the first `certs.d/HOST` that there is (containers-certs.d(5)): the user's, the
+    /// system's, docker's.
+    pub fn load(host: &str, options: &PullOptions) -> Result<HostCerts> {
+        if let Some(dir) = &options.cert_dir {
+            if !dir.is_dir() {
+                return Err(Error::not_found(format!("open certificate directory {}", dir.display()))
+                    .hint("--cert-dir takes a directory with *.crt, *.cert and *.key files"));
+            }
+            return HostCerts::read(dir);
+        }
+        match candidates(host, &options.env).into_iter().find(|dir| dir.is_dir()) {
+            Some(dir) => HostCerts::read(&dir),
+            None => Ok(HostCerts::default()),
+        }
+    }
+
+    /// `*.crt`: CAs; `NAME.cert` + `NAME.key`: a client certificate.
+    fn read(dir: &Path) -> Result<HostCerts> {
+        let list = || format!("list certificate directory {}", dir.display());
+        let mut names: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(dir).with_context(list)? {
+            names.push(entry.with_context(list)?.path());
+        }
+        names.sort();
+        let mut certs = HostCerts::default();
+        for path in names {
+            match path.extension().and_then(|e| e.to_str()) {
+                Some("crt") => certs.roots.extend(certificates(&path)?),
+                Some("cert") => {
+                    let key_path = path.with_extension("key");
+                    if !key_path.exists() {
+                        return Err(Error::not_found(format!(
+                            "find key {} of client certificate {}",
+                            key_path.display(),
+                            path.display()
+                        ))
+                        .hint("certificates of authorities must be named *.crt"));
+                    }
+                    certs.client = Some((certificates(&path)?, key(&key_path)?));
+                }
+                _ => {}
+            }
+        }
+        Ok(certs)
+    }
+}
+
+fn candidates(host: &str, env: &Env) -> Vec<PathBuf> {
+    let mut dirs = Vec::new();
+    if let Some(config) = env.config_home() {
+        dirs.push(config.join("containers/certs.d"));
+        dirs.push(config.join("docker/certs.d"));
+    }
+    dirs.push(env.system("etc/containers/certs.d"));
+    dirs.push(env.system("etc/docker/certs.d"));
+    dirs.into_iter().map(|dir| dir.join(host)).collect()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("read certificate file {}", path.display()))
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
+    let pem = read(path)?;
+    let mut found = Vec::new();
+    for item in parse_pem(&pem) {
+        if let Ok(PemItem::Certificate(certificate)) = item {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::user(format!("parse certificate file {}: no PEM certificate in it", path.display()))
+            .hint("convert it with openssl x509 -inform der"));
+    }
+    Ok(found)
+}
+
+fn key(path: &Path) -> Result<PrivateKey<'static>> {
+    PrivateKey::from_pem(&read(path)?)
+        .map_err(|_| Error::user(format!("parse key file {}: no unencrypted PEM private key in it", path.display())))
+}
+
+/// The TLS settings for a registry. Loads the system's roots (8–11 ms): only for a connection that uses TLS.
+pub fn config(certs: &HostCerts, verify: bool) -> TlsConfig {
+    let mut roots: Vec<Certificate<'static>> = Vec::new();
+    if verify {
+        // Errors of single files are skipped, as OpenSSL skips them: the rest may hold the root that is needed.
+        let native = rustls_native_certs::load_native_certs();
+        roots.extend(native.certs.iter().map(|der| Certificate::from_der(der).to_owned()));
+        roots.extend(certs.roots.iter().cloned());
+    }
+    let client = certs.client.as_ref().map(|(chain, key)| ClientCert::new_with_certs(chain, key.to_owned()));
+    TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .client_cert(client)
+        .disable_verification(!verify)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_and_malformed_files_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = |d: &Path| PullOptions { cert_dir: Some(d.into()), ..PullOptions::default() };
+        assert!(HostCerts::load("h", &options(&dir.path().join("none"))).unwrap_err().to_string().contains("none"));
+        assert!(HostCerts::load("h", &options(dir.path())).unwrap().is_empty());
+        std::fs::write(dir.path().join("a.cert"), "x").unwrap();
+        assert!(HostCerts::load("h", &options(dir.path())).unwrap_err().to_string().contains("a.key"));
+        std::fs::remove_file(dir.path().join("a.cert")).unwrap();
+        std::fs::write(dir.path().join("ca.crt"), "not PEM").unwrap();
+        assert!(HostCerts::load("h", &options(dir.path())).unwrap_err().to_string().contains("ca.crt"));
+    }
+
+    #[test]
+    fn the_users_directory_comes_before_the_systems() {
+        let env = Env::from_lookup(|n| (n == "HOME").then(|| "/home/u".into()));
+        let first = candidates("reg:5000", &env).remove(0);
+        assert_eq!(first, Path::new("/home/u/.config/containers/certs.d/reg:5000"));
+    }
+}
