@@ -3,12 +3,13 @@
 //! Every namespace crossing is a fork plus an exec of this same binary ("stage"), so the stage test comes first:
 //! monitors and PID 1s must not pay for the command line parser.
 
+use coracle::engine::exec;
 use coracle::runtime::jobs;
 use coracle::{cli, stage};
 use std::process::ExitCode;
 
 /// Which function serves which stage. It stands here so that `stage` itself knows no higher layer.
-const STAGES: &[(&str, stage::Entry)] = &[];
+const STAGES: &[(&str, stage::Entry)] = &[(exec::HOLD_STAGE, exec::hold_main)];
 
 /// Which function does which job of the `work` stage (mapped ids, own mount namespace).
 const JOBS: &[(&str, stage::Job)] = &[("remove-tree", jobs::remove_tree), ("chown-tree", jobs::chown_tree)];

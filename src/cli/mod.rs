@@ -283,6 +283,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The caller's variables. What is not UTF-8 in it can't be asked for by name and is not passed on.
+fn host_environment() -> Vec<(String, String)> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
 fn personality() -> Personality {
     let argv0 = std::env::args_os().next().unwrap_or_default();
     match PathBuf::from(argv0).file_name().and_then(|n| n.to_str()) {

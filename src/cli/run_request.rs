@@ -1,7 +1,7 @@
 //! Flags → request: reads the files and variables that flags name.
 
 use super::run_flags::ContainerFlags;
-use super::{Cx, Personality};
+use super::{Cx, Personality, host_environment};
 use crate::error::{Context, Error, Result};
 use crate::spec::request::RunRequest;
 use crate::spec::{env, policy, security};
@@ -122,23 +122,19 @@ pub fn request(flags: &ContainerFlags, cx: &Cx, detach: bool) -> Result<(RunRequ
 /// Later layers win: proxies, the host's environment, env files, `-e`.
 fn environment(flags: &ContainerFlags, docker: bool) -> Result<Vec<String>> {
     let process = &flags.process;
-    // What is not UTF-8 in this environment can't be asked for by name and is not passed on.
-    let host = || -> Vec<(String, String)> {
-        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
-    };
     let mut words = Vec::new();
     // Docker takes proxies from its client configuration only, podman from the environment.
     if process.http_proxy.unwrap_or(!docker) {
         words.extend(PROXIES.iter().filter_map(|k| std::env::var(k).ok().map(|v| format!("{k}={v}"))));
     }
     if process.env_host {
-        words.extend(host().into_iter().map(|(k, v)| format!("{k}={v}")));
+        words.extend(host_environment().into_iter().map(|(k, v)| format!("{k}={v}")));
     }
     for file in &process.env_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("read env file {file}"))?;
-        words.extend(env::expand(&env::parse_file(&text, file)?, &host)?);
+        words.extend(env::expand(&env::parse_file(&text, file)?, &host_environment)?);
     }
-    words.extend(env::expand(&process.env, &host)?);
+    words.extend(env::expand(&process.env, &host_environment)?);
     if words.iter().any(|w| w.contains('\0')) {
         return Err(Error::user("pass a variable with a NUL byte in it"));
     }

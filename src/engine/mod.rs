@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod create;
+pub mod exec;
 pub mod logs;
 pub mod ps;
 pub mod pull;

@@ -6,15 +6,22 @@ use crate::error::{Error, Result};
 pub const DEFAULT_DETACH_KEYS: &str = "ctrl-p,ctrl-q";
 
 /// A parsed key sequence; empty = detaching is off.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DetachKeys(Vec<u8>);
+
+impl Default for DetachKeys {
+    /// [`DEFAULT_DETACH_KEYS`].
+    fn default() -> Self {
+        DetachKeys(vec![0x10, 0x11])
+    }
+}
 
 impl DetachKeys {
     /// Parses Docker's form: keys separated by commas, each one character or `ctrl-X` with X of `a-z @ [ \ ] ^ _`.
     /// The empty string switches detaching off.
     pub fn parse(text: &str) -> Result<DetachKeys> {
         if text.is_empty() {
-            return Ok(DetachKeys::default());
+            return Ok(DetachKeys(Vec::new()));
         }
         let keys = text.split(',').map(|key| parse_key(key).ok_or_else(|| bad(text, key)));
         Ok(DetachKeys(keys.collect::<Result<_>>()?))
@@ -115,7 +122,8 @@ mod tests {
     fn parses_keys() {
         assert_eq!(DetachKeys::parse("ctrl-p,ctrl-q").unwrap(), DetachKeys(vec![16, 17]));
         assert_eq!(DetachKeys::parse("a,ctrl-@,ctrl-_,ctrl-[").unwrap(), DetachKeys(vec![b'a', 0, 31, 27]));
-        assert_eq!(DetachKeys::parse("").unwrap(), DetachKeys::default());
+        assert_eq!(DetachKeys::parse("").unwrap(), DetachKeys(Vec::new()));
+        assert_eq!(DetachKeys::parse(DEFAULT_DETACH_KEYS).unwrap(), DetachKeys::default());
         for wrong in ["ctrl-", "ctrl-1", "ab", "a,,b", "ctrl-A", "é"] {
             assert!(DetachKeys::parse(wrong).is_err(), "{wrong}");
         }

@@ -94,7 +94,7 @@ fn missing_in(dir: &Path, available: &[String]) -> Vec<String> {
 /// Enables one by one: one refused controller must not take the others with it. True when all are on.
 fn enable(dir: &Path, controllers: &[String]) -> bool {
     let file = dir.join("cgroup.subtree_control");
-    controllers.iter().map(|c| fs::write(&file, format!("+{c}")).is_ok()).fold(true, |all, ok| all && ok)
+    controllers.iter().filter(|c| fs::write(&file, format!("+{c}")).is_err()).count() == 0
 }
 
 /// Moves this process and, in a foreground run of a service, the CLI above it; processes of others stay.
