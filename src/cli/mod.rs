@@ -10,6 +10,7 @@ mod cp;
 mod create;
 mod doctor;
 mod exec;
+mod generate_docs;
 mod history;
 pub mod human;
 mod image_exists;
@@ -20,6 +21,7 @@ mod info;
 mod inspect;
 mod kill;
 mod load;
+mod logger;
 mod logs;
 pub mod output;
 mod port;
@@ -31,6 +33,7 @@ mod rename;
 mod restart;
 mod rm;
 mod rmi;
+mod root;
 mod run;
 mod run_flags;
 mod run_request;
@@ -41,6 +44,7 @@ mod tag;
 pub mod template;
 pub mod term;
 mod top;
+mod usage;
 mod version;
 mod volume_create;
 mod volume_inspect;
@@ -49,10 +53,11 @@ mod volume_rm;
 mod wait;
 
 use crate::engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
-use std::process::ExitCode;
+
+pub use root::main;
 
 /// Whose habits to follow where docker and podman differ; chosen by argv[0].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +75,14 @@ pub struct Cx {
 
 /// Containers without a daemon and without root.
 #[derive(Parser, Debug)]
-#[command(name = "coracle", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "coracle",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    override_usage = "coracle [OPTIONS] COMMAND"
+)]
 pub struct Cli {
     /// Data directory (default: $XDG_DATA_HOME/coracle)
     #[arg(long, global = false, value_name = "DIR")]
@@ -79,10 +91,40 @@ pub struct Cli {
     #[arg(long, global = false, value_name = "DIR")]
     pub runroot: Option<PathBuf>,
     /// What to log to stderr: error, warn, info, debug
-    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    #[arg(short = 'l', long, value_name = "LEVEL", default_value = "warn")]
     pub log_level: String,
+    /// Same as --log-level=debug
+    #[arg(short = 'D', long)]
+    pub debug: bool,
+    /// Print the version
+    // Served before the parser runs; it stands here for the help and the completions.
+    #[arg(short = 'v', long)]
+    pub version: bool,
+    #[command(flatten)]
+    pub ignored: Ignored,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Global options of docker and podman that mean nothing to an engine without daemon and storage drivers.
+#[derive(clap::Args, Debug)]
+pub struct Ignored {
+    #[arg(long, hide = true, value_name = "X")]
+    cgroup_manager: Option<String>,
+    #[arg(long, hide = true, value_name = "X")]
+    events_backend: Option<String>,
+    #[arg(long, hide = true, value_name = "X")]
+    storage_driver: Option<String>,
+    #[arg(long, hide = true, value_name = "X")]
+    storage_opt: Vec<String>,
+    #[arg(long, hide = true, value_name = "X")]
+    tmpdir: Option<String>,
+    #[arg(long, hide = true, value_name = "X")]
+    network_cmd_path: Option<String>,
+    #[arg(long, hide = true)]
+    syslog: bool,
+    #[arg(short = 'r', long, hide = true)]
+    remote: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -116,14 +158,25 @@ pub enum Command {
     Version(version::Args),
     Wait(wait::Args),
     /// Manage containers
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Container(ContainerCommand),
     /// Manage images
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Image(ImageCommand),
+    /// Show the state of the engine
+    #[command(subcommand, arg_required_else_help = true)]
+    System(SystemCommand),
     /// Manage volumes
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Volume(VolumeCommand),
+    #[command(name = "generate-docs", hide = true)]
+    GenerateDocs(generate_docs::Args),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum SystemCommand {
+    Doctor(doctor::Args),
+    Info(info::Args),
 }
 
 #[derive(Subcommand, Debug)]
@@ -169,7 +222,9 @@ pub enum ImageCommand {
 pub enum VolumeCommand {
     Create(volume_create::Args),
     Inspect(volume_inspect::Args),
+    #[command(visible_alias = "list")]
     Ls(volume_ls::Args),
+    #[command(visible_alias = "remove")]
     Rm(volume_rm::Args),
 }
 
@@ -206,7 +261,10 @@ impl Command {
             Command::Wait(a) => wait::run(a, cx),
             Command::Container(c) => c.run(cx),
             Command::Image(c) => c.run(cx),
+            Command::System(SystemCommand::Doctor(a)) => doctor::run(a, cx),
+            Command::System(SystemCommand::Info(a)) => info::run(a, cx),
             Command::Volume(c) => c.run(cx),
+            Command::GenerateDocs(a) => generate_docs::run(a, cx),
         }
     }
 }
@@ -264,52 +322,7 @@ impl VolumeCommand {
     }
 }
 
-/// Parses the command line, runs the command, prints its error, and returns the exit code.
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(e) => {
-            let help = !e.use_stderr();
-            let _ = e.print();
-            return ExitCode::from(if help { 0 } else { 125 });
-        }
-    };
-    match context(&cli).and_then(|cx| cli.command.run(&cx)) {
-        Ok(code) => ExitCode::from(code),
-        Err(e) => {
-            eprintln!("coracle: {e}");
-            ExitCode::from(e.exit_code())
-        }
-    }
-}
-
 /// The caller's variables. What is not UTF-8 in it can't be asked for by name and is not passed on.
 fn host_environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
-}
-
-fn personality() -> Personality {
-    let argv0 = std::env::args_os().next().unwrap_or_default();
-    match PathBuf::from(argv0).file_name().and_then(|n| n.to_str()) {
-        Some("docker") => Personality::Docker,
-        Some("podman") => Personality::Podman,
-        _ => Personality::Coracle,
-    }
-}
-
-fn context(cli: &Cli) -> Result<Cx> {
-    let dirs = directories::BaseDirs::new();
-    let data = match (&cli.root, &dirs) {
-        (Some(root), _) => root.clone(),
-        (None, Some(d)) => d.data_dir().join("coracle"),
-        (None, None) => {
-            return Err(Error::user("find the data directory: HOME is not set").hint("set HOME or use --root DIR"));
-        }
-    };
-    let run = match (&cli.runroot, dirs.as_ref().and_then(|d| d.runtime_dir())) {
-        (Some(run), _) => run.clone(),
-        (None, Some(run)) => run.join("coracle"),
-        (None, None) => PathBuf::from(format!("/tmp/coracle-{}", rustix::process::getuid().as_raw())),
-    };
-    Ok(Cx { personality: personality(), engine: engine::Ctx { paths: crate::state::paths::Paths::new(data, run) } })
 }

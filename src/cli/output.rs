@@ -7,6 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::Write;
 
+/// What failed when stdout could not be written: the reader of a pipe may leave at any time.
+pub(super) const WRITE: &str = "write to standard output";
+
 /// One field of a listing's rows.
 #[derive(Clone, Debug)]
 pub struct Column {
@@ -149,7 +152,7 @@ pub fn line(text: &str) -> Result<()> {
 /// would).
 pub fn raw(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).context("write to standard output")
+    out.write_all(bytes).and_then(|()| out.flush()).context(WRITE)
 }
 
 /// Prints `coracle: warning: TEXT` on stderr.
