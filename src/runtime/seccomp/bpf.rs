@@ -70,6 +70,7 @@ pub struct Cond {
 
 impl Cond {
     /// What the compiled comparison has to agree with.
+    #[cfg(test)]
     pub fn holds(&self, args: &[u64; 6]) -> bool {
         let arg = args[usize::from(self.index)];
         match self.compare {
