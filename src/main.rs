@@ -12,7 +12,8 @@ use std::process::ExitCode;
 const STAGES: &[(&str, stage::Entry)] = &[(exec::HOLD_STAGE, exec::hold_main)];
 
 /// Which function does which job of the `work` stage (mapped ids, own mount namespace).
-const JOBS: &[(&str, stage::Job)] = &[("remove-tree", jobs::remove_tree), ("chown-tree", jobs::chown_tree)];
+const JOBS: &[(&str, stage::Job)] =
+    &[("remove-tree", jobs::remove_tree), ("chown-tree", jobs::chown_tree), ("unpack", coracle::image::unpack_job)];
 
 fn main() -> ExitCode {
     if let Some(code) = stage::dispatch(STAGES, JOBS) {

@@ -1,25 +1,157 @@
-//! Writing blobs: staged in `tmp/`, verified, renamed.
+//! Blobs: staged in `tmp/`, verified, renamed.
 
-use super::Digest;
-use crate::error::{Error, Result};
-use std::io::Write;
+use super::{Digest, MAX_JSON, Store};
+use crate::error::{Context, Error, Result};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A blob on its way into the store. Dropping it uncommitted leaves nothing.
 #[derive(Debug)]
-pub struct BlobWriter {}
+pub struct BlobWriter {
+    /// Flocked while it is in `tmp/`, so that no sweeper takes it.
+    file: File,
+    temp: PathBuf,
+    blobs: PathBuf,
+    hash: Sha256,
+    written: u64,
+    expect: Option<Digest>,
+    size: Option<u64>,
+    unsynced: Arc<AtomicBool>,
+}
 
 impl BlobWriter {
-    /// Verifies digest and size and makes the blob visible. Only [`super::Store::tag`] guarantees that it is on disk.
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The file that is being written, for readers that follow it.
+    pub(super) fn temp(&self) -> &Path {
+        &self.temp
+    }
+
+    /// Verifies digest and size and makes the blob visible. Only [`Store::tag`] guarantees that it is on disk.
     pub fn commit(self) -> Result<Digest> {
-        Err(Error::unsupported("write a blob: not built yet"))
+        if let Some(size) = self.size
+            && size != self.written
+        {
+            return Err(Error::denied(format!("store the blob: {} bytes came, {size} were announced", self.written)));
+        }
+        let digest = Digest::from_hash(self.hash.clone());
+        if let Some(expect) = &self.expect
+            && *expect != digest
+        {
+            return Err(Error::denied(format!("store blob {expect}: the data's digest is {digest}"))
+                .hint("the data was damaged or changed on the way"));
+        }
+        rustix::fs::rename(&self.temp, self.blobs.join(digest.hex()))
+            .with_context(|| format!("store blob {digest}"))?;
+        self.unsynced.store(true, Ordering::Release);
+        Ok(digest)
     }
 }
 
 impl Write for BlobWriter {
-    fn write(&mut self, _buf: &[u8]) -> std::io::Result<usize> {
-        Err(Error::unsupported("write a blob: not built yet").into())
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let n = self.file.write(buf)?;
+        self.written += n as u64;
+        if self.size.is_some_and(|size| self.written > size) {
+            return Err(Error::denied("store the blob: more data than announced").into());
+        }
+        self.hash.update(&buf[..n]);
+        Ok(n)
     }
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+impl Drop for BlobWriter {
+    fn drop(&mut self) {
+        // After a commit the name is gone already.
+        let _ = std::fs::remove_file(&self.temp);
+    }
+}
+
+impl Store {
+    /// Where the blob is, or would be.
+    pub fn blob(&self, digest: &Digest) -> PathBuf {
+        self.paths.blobs().join(digest.hex())
+    }
+
+    /// Whether the whole blob is there; with `size` a truncated one (power loss) does not count.
+    pub fn has_blob(&self, digest: &Digest, size: Option<u64>) -> bool {
+        std::fs::metadata(self.blob(digest)).is_ok_and(|m| size.is_none_or(|size| m.len() == size))
+    }
+
+    /// Starts a blob. With `expect` and `size`, anything else is refused by `commit`.
+    pub fn writer(&self, expect: Option<&Digest>, size: Option<u64>) -> Result<BlobWriter> {
+        self.lease()?;
+        let name = format!("blob-{:08x}{:08x}", random()?, random()?);
+        let temp = self.paths.tmp().join(name);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let named = || format!("create {}", temp.display());
+        let fd = rustix::fs::open(&temp, flags, Mode::RUSR | Mode::WUSR).with_context(named)?;
+        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive).with_context(named)?;
+        Ok(BlobWriter {
+            file: File::from(fd),
+            blobs: self.paths.blobs(),
+            temp,
+            hash: Sha256::new(),
+            written: 0,
+            expect: expect.cloned(),
+            size,
+            unsynced: Arc::clone(&self.unsynced),
+        })
+    }
+
+    /// Stores a small blob (manifest, config).
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(bytes);
+        if self.has_blob(&digest, Some(bytes.len() as u64)) {
+            self.lease()?;
+            return Ok(digest);
+        }
+        let mut writer = self.writer(Some(&digest), Some(bytes.len() as u64))?;
+        writer.write_all(bytes).with_context(|| format!("store blob {digest}"))?;
+        writer.commit()
+    }
+
+    /// Reads a small blob (at most [`MAX_JSON`] bytes) and verifies it.
+    pub fn read(&self, digest: &Digest) -> Result<Vec<u8>> {
+        let path = self.blob(digest);
+        let named = || format!("read blob {digest}");
+        let file = File::open(&path).with_context(named).map_err(|e| match e.errno {
+            Some(libc::ENOENT) => e.kind(crate::error::Kind::NotFound),
+            _ => e,
+        })?;
+        let mut bytes = Vec::new();
+        file.take(MAX_JSON + 1).read_to_end(&mut bytes).with_context(named)?;
+        if bytes.len() as u64 > MAX_JSON {
+            return Err(Error::user(format!("{}: it has more than {MAX_JSON} bytes", named())));
+        }
+        if Digest::of(&bytes) != *digest {
+            return Err(Error::denied(format!("{}: {} is damaged", named(), path.display()))
+                .hint("remove the image and pull it again"));
+        }
+        Ok(bytes)
+    }
+
+    /// Brings everything written so far to disk, if anything was.
+    pub(super) fn sync(&self) -> Result<()> {
+        if self.unsynced.swap(false, Ordering::AcqRel) {
+            let dir = File::open(&self.paths.data).context("open the data directory")?;
+            rustix::fs::syncfs(&dir).context("sync the data directory")?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn random() -> Result<u32> {
+    getrandom::u32().map_err(|e| Error::new(crate::error::Kind::Io, format!("get random numbers: {e}")))
 }

@@ -2,20 +2,30 @@
 //!
 //! `index.json` is the one truth about which images exist; blobs are immutable; extracted layers are a cache that can
 //! always be rebuilt from blobs. The store's lock is taken shared by everything that adds blobs, layers or
-//! containers, and exclusively by [`Store::collect`], which deletes what nothing refers to.
+//! containers, and exclusively by whoever deletes what nothing refers to.
 
+mod apply;
 mod blobs;
 mod config;
+mod decompress;
 mod digest;
+mod hello;
+mod index;
+mod layers;
 mod manifest;
 mod reference;
 mod store;
+pub mod tar;
+#[cfg(test)]
+mod tests;
 mod unpack;
 
 pub use blobs::BlobWriter;
 pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RunConfig, chain_ids};
+pub use decompress::{Compression, Decoder};
 pub use digest::Digest;
+pub use layers::LayerRecord;
 pub use manifest::*;
 pub use reference::Reference;
 pub use store::{Image, LayerRef, Store};
-pub use unpack::{LayerEvent, LayerSink, Unpacker};
+pub use unpack::{LayerEvent, LayerSink, Unpacker, job as unpack_job};

@@ -291,7 +291,7 @@ mod tests {
         #[test]
         fn accepts_every_well_formed_name(
             domain in "(|localhost/|[a-z]{1,5}\\.(com|io)(:[1-9][0-9]{0,3})?/)",
-            path in "[a-z0-9]{1,5}((\\.|_|__|-{1,3})[a-z0-9]{1,5}){0,2}(/[a-z0-9]{1,5}){0,2}",
+            path in "[a-z0-9]{1,5}((_|__|-{1,3})[a-z0-9]{1,5}){0,2}(/[a-z0-9]{1,5}(\\.[a-z]{1,3})?){0,2}",
             tag in "(|:[A-Za-z0-9_][A-Za-z0-9_.-]{0,10})",
         ) {
             let text = format!("{domain}{path}{tag}");

@@ -1,19 +1,26 @@
 //! The image store: an OCI image layout (image-layout.md 1.0) plus extracted layers.
 
-use super::{BlobWriter, Descriptor, Digest, ImageConfig, LayerEvent, Reference, Unpacker};
-use crate::error::{Error, Result};
+use super::digest::is_hex;
+use super::index::{IndexEntry, missing};
+use super::{Digest, ImageConfig, Index, Manifest, Reference};
+use crate::error::{Error, Kind, Result};
+use crate::state::atomic::{self, Class};
+use crate::state::lock::Flock;
 use crate::state::paths::Paths;
-use crate::userns::IdMap;
-use std::fs::File;
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 /// One store. Opening touches nothing. The first call that adds something takes the store's lock shared and keeps it
 /// until the `Store` is dropped, so that no clean-up removes what has no name yet.
 #[derive(Debug)]
 pub struct Store {
     pub(super) paths: Paths,
-    pub(super) lease: OnceLock<File>,
+    lease: OnceLock<Flock>,
+    /// Something was written that [`Store::sync`] has not brought to disk yet.
+    pub(super) unsynced: Arc<AtomicBool>,
+    /// Extract with this process's own ids, in a thread. For tests: they have no binary to start jobs with.
+    pub(super) in_process: bool,
 }
 
 /// An image with everything that running and listing needs.
@@ -30,7 +37,7 @@ pub struct Image {
     pub config: ImageConfig,
     /// Lowest first.
     pub layers: Vec<LayerRef>,
-    /// Compressed bytes: config and layers.
+    /// Bytes of its blobs: config and (compressed) layers.
     pub size: u64,
 }
 
@@ -48,77 +55,236 @@ pub struct LayerRef {
     pub media_type: String,
 }
 
-impl Store {
-    /// The store below `paths`; it is laid out by the first call that writes.
-    pub fn open(paths: &Paths) -> Result<Store> {
-        Ok(Store { paths: paths.clone(), lease: OnceLock::new() })
+impl LayerRef {
+    /// The layers of an image; an error when manifest and config disagree.
+    pub fn list(manifest: &Manifest, config: &ImageConfig) -> Result<Vec<LayerRef>> {
+        config.check_layers(manifest.layers.len())?;
+        let ids = config.rootfs.diff_ids.iter().zip(config.chain_ids());
+        let layers = manifest.layers.iter().zip(ids).map(|(layer, (diff_id, chain_id))| LayerRef {
+            digest: layer.digest.clone(),
+            diff_id: diff_id.clone(),
+            chain_id,
+            size: layer.size,
+            media_type: layer.media_type.clone(),
+        });
+        Ok(layers.collect())
     }
+}
+
+impl Store {
+    /// The store below `paths`; it is laid out by the first call that writes. A newer store's version is refused.
+    pub fn open(paths: &Paths) -> Result<Store> {
+        crate::state::store::check(paths)?;
+        Ok(Store {
+            paths: paths.clone(),
+            lease: OnceLock::new(),
+            unsynced: Arc::new(AtomicBool::new(false)),
+            in_process: cfg!(test),
+        })
+    }
+
     /// Shares the store's lock until this `Store` is dropped: nothing is collected meanwhile. Whoever creates a
     /// container from an image holds it from `resolve` until the container's directory exists.
     pub fn lease(&self) -> Result<()> {
-        Err(Error::unsupported("lock the image store: not built yet"))
+        if self.lease.get().is_none() {
+            crate::state::store::open(&self.paths)?;
+            let lock = Flock::shared(&self.paths.store_lock())?;
+            self.lay_out()?;
+            // Another thread may have been quicker: one lease is as good as two.
+            let _ = self.lease.set(lock);
+        }
+        Ok(())
     }
-    /// Where the blob is, or would be.
-    pub fn blob(&self, digest: &Digest) -> PathBuf {
-        self.paths.blobs().join(digest.hex())
+
+    fn lay_out(&self) -> Result<()> {
+        for dir in [self.paths.blobs(), self.paths.layers(), self.paths.tmp()] {
+            if !dir.is_dir() {
+                atomic::make_dirs(&dir)?;
+            }
+        }
+        let marker = self.paths.data.join("oci-layout");
+        if !marker.exists() {
+            atomic::write(&marker, b"{\"imageLayoutVersion\":\"1.0.0\"}", Class::Durable)?;
+        }
+        Ok(())
     }
-    /// Whether the whole blob is there; with `size` a truncated one (power loss) does not count.
-    pub fn has_blob(&self, _digest: &Digest, _size: Option<u64>) -> bool {
-        false
-    }
-    /// Starts a blob. With `expect` and `size`, anything else is refused by `commit`.
-    pub fn writer(&self, _expect: Option<&Digest>, _size: Option<u64>) -> Result<BlobWriter> {
-        Err(Error::unsupported("write a blob: not built yet"))
-    }
-    /// Stores a small blob (manifest, config).
-    pub fn put(&self, _bytes: &[u8]) -> Result<Digest> {
-        Err(Error::unsupported("write a blob: not built yet"))
-    }
-    /// Reads a small blob (at most [`super::MAX_JSON`] bytes) and verifies it.
-    pub fn read(&self, _digest: &Digest) -> Result<Vec<u8>> {
-        Err(Error::unsupported("read a blob: not built yet"))
-    }
-    /// Finds an image by name, unique id prefix, or digest (`sha256:…` of the config or the manifest,
-    /// `name@sha256:…`). Short names are looked for below `localhost/` first, then with Docker's defaults.
+
+    /// Finds an image like [`Store::lookup`], and makes the embedded `localhost/hello` when that is what was asked for.
     pub fn resolve(&self, name: &str) -> Result<Image> {
-        Err(Error::not_found(format!("find image '{name}'")))
+        match self.lookup(name) {
+            Err(e) if e.kind == Kind::NotFound && super::hello::is_meant(name) => {
+                super::hello::install(self)?;
+                self.lookup(name)
+            }
+            other => other,
+        }
     }
-    /// All images, dangling ones too; newest first.
+
+    /// Finds an image by name, unique id prefix, or digest (`sha256:…` of the config or the manifest,
+    /// `name@sha256:…`). Short names are looked for below `localhost/` first, then with Docker's defaults, then in any
+    /// registry if only one has it.
+    pub fn lookup(&self, name: &str) -> Result<Image> {
+        let entries = self.entries()?;
+        if let Some(entry) = self.named(&entries, name)? {
+            return self.load(&entries, entry);
+        }
+        let hex = name.strip_prefix("sha256:").unwrap_or(name);
+        if !is_hex(hex) || hex.len() > 64 {
+            return Err(missing(name));
+        }
+        // Ids are in the manifests, so all of them are read; names come first because they need no more than one.
+        let mut found: Option<(&IndexEntry, String)> = None;
+        for entry in &entries {
+            let Ok(id) = self.config_digest(entry) else { continue };
+            let by_digest = hex.len() == 64 && (entry.original.hex() == hex || entry.manifest.hex() == hex);
+            if !by_digest && !id.hex().starts_with(hex) {
+                continue;
+            }
+            match &found {
+                Some((_, other)) if other != id.hex() => {
+                    return Err(
+                        Error::user(format!("find image '{name}': the id is not unique")).hint("give more digits")
+                    );
+                }
+                _ => found = Some((entry, id.hex().to_string())),
+            }
+        }
+        let (entry, _) = found.ok_or_else(|| missing(name))?;
+        self.load(&entries, entry)
+    }
+
+    fn named<'e>(&self, entries: &'e [IndexEntry], text: &str) -> Result<Option<&'e IndexEntry>> {
+        let short = Reference::is_short(text);
+        let domains: &[&str] = if short { &["localhost", "docker.io"] } else { &["docker.io"] };
+        for domain in domains {
+            let Ok(wanted) = Reference::parse_with(text, domain) else { continue };
+            if let Some(digest) = &wanted.digest {
+                let source = format!("{}@{digest}", wanted.repository());
+                let hit = entries.iter().find(|e| {
+                    let named = e.name.as_ref().is_some_and(|n| n.repository() == wanted.repository());
+                    e.source.as_deref() == Some(&source) || (named && (e.original == *digest || e.manifest == *digest))
+                });
+                if hit.is_some() {
+                    return Ok(hit);
+                }
+                continue;
+            }
+            let hit = entries.iter().find(|e| e.name.as_ref() == Some(&wanted));
+            if hit.is_some() {
+                return Ok(hit);
+            }
+        }
+        // A name pulled through registries.conf's search list: `fedora` is registry.fedoraproject.org/fedora here.
+        let Ok(wanted) = Reference::parse_with(text, "any.invalid") else { return Ok(None) };
+        if !short || wanted.digest.is_some() {
+            return Ok(None);
+        }
+        let suffix = format!("/{}", wanted.path);
+        let mut hits = entries
+            .iter()
+            .filter(|e| e.name.as_ref().is_some_and(|n| n.tag == wanted.tag && n.repository().ends_with(&suffix)));
+        match (hits.next(), hits.next()) {
+            (Some(hit), None) => Ok(Some(hit)),
+            (Some(_), Some(_)) => {
+                Err(Error::user(format!("find image '{text}': several registries have it")).hint("give the full name"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// All images, dangling ones too; newest first. Damaged ones are left out.
     pub fn list(&self) -> Result<Vec<Image>> {
-        Ok(Vec::new())
+        let entries = self.entries()?;
+        let mut images: BTreeMap<String, Image> = BTreeMap::new();
+        for entry in &entries {
+            let Ok(id) = self.config_digest(entry) else { continue };
+            if images.contains_key(id.hex()) {
+                continue;
+            }
+            if let Ok(image) = self.load(&entries, entry) {
+                images.insert(image.id.clone(), image);
+            }
+        }
+        let mut images: Vec<Image> = images.into_values().collect();
+        let time = |i: &Image| i.config.created.parse::<jiff::Timestamp>().ok();
+        images.sort_by(|a, b| time(b).cmp(&time(a)).then_with(|| a.names.cmp(&b.names)).then_with(|| a.id.cmp(&b.id)));
+        Ok(images)
     }
+
     /// The image of a manifest blob in the store, whether it has a name or not.
     pub fn image(&self, manifest: &Digest) -> Result<Image> {
-        Err(Error::not_found(format!("find image {manifest}")))
+        let entries = self.entries()?;
+        let entry = IndexEntry {
+            manifest: manifest.clone(),
+            media_type: super::OCI_MANIFEST.into(),
+            original: manifest.clone(),
+            name: None,
+            config: None,
+            source: None,
+        };
+        self.load(&entries, &entry)
     }
-    /// Gives the image of the manifest blob `manifest` the name `name`, taking it from the image that has it now. By
-    /// the time this returns everything written through this `Store` is on disk.
-    pub fn tag(&self, manifest: &Descriptor, name: &Reference) -> Result<()> {
-        self.tag_pulled(manifest, name, None)
+
+    /// The image of `entry` with the names that `entries` give it.
+    fn load(&self, entries: &[IndexEntry], entry: &IndexEntry) -> Result<Image> {
+        let original = self.manifest_of(entry)?;
+        let bytes = self.read(&original)?;
+        let manifest = Manifest::parse(&bytes)?;
+        let config = ImageConfig::parse(&self.read(&manifest.config.digest)?)?;
+        let layers = LayerRef::list(&manifest, &config)?;
+        let id = manifest.config.digest.hex().to_string();
+        let (mut names, mut repo_digests) = (Vec::new(), Vec::new());
+        for other in entries {
+            let same = other.original == original
+                || other.manifest == entry.manifest
+                || self.config_digest(other).is_ok_and(|d| d.hex() == id);
+            if same {
+                names.extend(other.name.as_ref().map(Reference::canonical));
+                repo_digests.extend(other.source.clone());
+            }
+        }
+        for list in [&mut names, &mut repo_digests] {
+            list.sort();
+            list.dedup();
+        }
+        let size = manifest.layers.iter().fold(manifest.config.size, |sum, l| sum.saturating_add(l.size));
+        Ok(Image { id, manifest: original, names, repo_digests, config, layers, size })
     }
-    /// [`Store::tag`] for a pull; `source` is the digest that the registry has for the name (the index's digest, where
-    /// it serves one).
-    pub fn tag_pulled(&self, _manifest: &Descriptor, _name: &Reference, _source: Option<&Digest>) -> Result<()> {
-        Err(Error::unsupported("name an image: not built yet"))
+
+    /// The digest of the image manifest that an entry means: itself, or this host's part of an index.
+    fn manifest_of(&self, entry: &IndexEntry) -> Result<Digest> {
+        if !matches!(entry.media_type.as_str(), super::OCI_INDEX | super::DOCKER_INDEX) {
+            return Ok(entry.original.clone());
+        }
+        let index = Index::parse(&self.read(&entry.original)?)?;
+        let arch = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let ours =
+            |d: &&super::Descriptor| d.platform.as_ref().is_some_and(|p| p.os == "linux" && p.architecture == arch);
+        let here = |d: &&super::Descriptor| !d.is_index() && self.has_blob(&d.digest, Some(d.size));
+        let part = index.manifests.iter().filter(ours).find(here).or_else(|| index.manifests.iter().find(here));
+        part.map(|d| d.digest.clone())
+            .ok_or_else(|| Error::not_found(format!("read image index {}: none of its images is here", entry.original)))
     }
-    /// Extracts the image's missing layers from blobs that are all in the store; quick when none is missing.
-    pub fn unpack(
-        &self,
-        _manifest: &Digest,
-        _jobs: usize,
-        _idmap: &IdMap,
-        _progress: &(dyn Fn(LayerEvent) + Sync),
-    ) -> Result<()> {
-        Err(Error::unsupported("unpack an image: not built yet"))
+
+    fn config_digest(&self, entry: &IndexEntry) -> Result<Digest> {
+        if let Some(config) = &entry.config {
+            return Ok(config.clone());
+        }
+        Ok(Manifest::parse(&self.read(&self.manifest_of(entry)?)?)?.config.digest)
     }
-    /// Starts to extract those of `layers` (a whole image, lowest first) that are missing, `jobs` at once, while their
-    /// blobs are still being downloaded. Call it before starting threads: it starts a process with mapped ids.
-    pub fn unpacker(&self, _layers: &[LayerRef], _jobs: usize, _idmap: &IdMap) -> Result<Unpacker> {
-        Err(Error::unsupported("unpack an image: not built yet"))
-    }
-    /// The directories of extracted layers for `lowers` of an overlay: top-most first, while `chain` is lowest first.
-    /// An error when one is missing: call [`Store::unpack`] first.
-    pub fn layer_dirs(&self, _chain: &[String], _idmap: &IdMap) -> Result<Vec<PathBuf>> {
-        Err(Error::unsupported("find layers: not built yet"))
+
+    /// Removes the image from the index under all its names; whether it was listed. See [`Store::collect`].
+    pub fn remove(&self, image: &Image) -> Result<bool> {
+        let mut doomed = vec![image.manifest.clone()];
+        for entry in self.entries()? {
+            if self.config_digest(&entry).is_ok_and(|d| d.hex() == image.id) {
+                doomed.push(entry.manifest);
+            }
+        }
+        self.forget(&doomed)
     }
 }

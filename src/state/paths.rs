@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <data>  $XDG_DATA_HOME/coracle (or --root)
-//!   version lock blobs/sha256/<hex> refs/<escaped ref> layers/<chainid>/{diff/,meta.json} l/<short>
+//!   version lock oci-layout index.json index.lock blobs/sha256/<hex> layers/<chainid>-<map>/{diff/,meta.json}
 //!   containers/<id>/{config.json spec.json name state.json desired lock life log upper/ work/ etc/}
 //!   names/<name> -> id   volumes/<name>/{_data,meta.json}   events.jsonl   tmp/ trash/
 //! <run>   $XDG_RUNTIME_DIR/coracle (or --runroot): sockets only, all rebuildable
@@ -27,8 +27,13 @@ impl Paths {
     pub fn blobs(&self) -> PathBuf {
         self.data.join("blobs/sha256")
     }
-    pub fn refs(&self) -> PathBuf {
-        self.data.join("refs")
+    /// The image layout's index: which images exist, and their names.
+    pub fn image_index(&self) -> PathBuf {
+        self.data.join("index.json")
+    }
+    /// Exclusive flock of whoever changes the index.
+    pub fn image_index_lock(&self) -> PathBuf {
+        self.data.join("index.lock")
     }
     pub fn layers(&self) -> PathBuf {
         self.data.join("layers")

@@ -1,0 +1,79 @@
+//! The store's extracted layers: `layers/<chain id>-<map>/{diff/,meta.json}`.
+//!
+//! A layer's files belong to ids of one id map; another map (a user whose ranges changed, the one-id level) gets
+//! directories of its own.
+
+use super::apply::Report;
+use super::{Digest, LayerRef, Store};
+use crate::error::{Error, Result};
+use crate::state::atomic;
+use crate::userns::IdMap;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Marker beside `diff/`: the layer hides all layers below it.
+pub(super) const OPAQUE: &str = "opaque";
+
+/// What is known about an extracted layer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LayerRecord {
+    pub version: u32,
+    pub chain_id: String,
+    pub diff_id: Digest,
+    pub report: Report,
+}
+
+/// Names an id map: the same ranges give the same name.
+pub(super) fn map_key(idmap: &IdMap) -> String {
+    let text = format!("{:?} {:?} {:?}", idmap.level, idmap.uids, idmap.gids);
+    Digest::of(text.as_bytes()).hex()[..8].to_string()
+}
+
+/// Writes what goes beside a layer's `diff/`; synced together with it.
+pub(super) fn write_record(dir: &Path, layer: &LayerRef, report: &Report) -> Result<()> {
+    let record = LayerRecord {
+        version: 1,
+        chain_id: layer.chain_id.clone(),
+        diff_id: layer.diff_id.clone(),
+        report: report.clone(),
+    };
+    if report.opaque_root {
+        atomic::write(&dir.join(OPAQUE), b"", atomic::Class::Volatile)?;
+    }
+    atomic::write_json(&dir.join("meta.json"), &record, atomic::Class::Volatile)
+}
+
+impl Store {
+    pub(super) fn layer_dir(&self, chain_id: &str, key: &str) -> PathBuf {
+        self.paths.layers().join(format!("{chain_id}-{key}"))
+    }
+
+    pub(super) fn has_layer(&self, chain_id: &str, key: &str) -> bool {
+        self.layer_dir(chain_id, key).join("diff").is_dir()
+    }
+
+    /// The directories of extracted layers for `lowers` of an overlay: top-most first, while `chain` is lowest first.
+    /// An error when one is missing: call [`Store::unpack`] first.
+    pub fn layer_dirs(&self, chain: &[String], idmap: &IdMap) -> Result<Vec<PathBuf>> {
+        let key = map_key(idmap);
+        let mut dirs = Vec::with_capacity(chain.len());
+        for chain_id in chain.iter().rev() {
+            let dir = self.layer_dir(chain_id, &key);
+            let diff = dir.join("diff");
+            if !diff.is_dir() {
+                return Err(Error::not_found(format!("find layer {chain_id}: it is not extracted"))
+                    .hint("pull the image again"));
+            }
+            dirs.push(diff);
+            if dir.join(OPAQUE).exists() {
+                break;
+            }
+        }
+        Ok(dirs)
+    }
+
+    /// What is known about an extracted layer; `None` when it is not extracted for this map.
+    pub fn layer_record(&self, chain_id: &str, idmap: &IdMap) -> Option<LayerRecord> {
+        atomic::read_json(&self.layer_dir(chain_id, &map_key(idmap)).join("meta.json")).ok()
+    }
+}

@@ -1,0 +1,282 @@
+//! Extracting layers: one process with mapped ids, several layers at once, each layer a pipeline of threads.
+//!
+//! The process (job `unpack`) is started before any download, and reads the blobs from the files that the downloads
+//! grow. A download therefore never waits for the extraction, and bytes are copied once.
+
+mod feed;
+mod layer;
+mod pipeline;
+mod worker;
+
+pub use worker::job;
+
+use super::apply::{Owners, Report};
+use super::{BlobWriter, Digest, Image, LayerRef, Store};
+use crate::error::{Context, Error, Result};
+use crate::stage::{Work, WorkNs};
+use crate::state::atomic;
+use crate::state::gcdir::Staging;
+use crate::userns::{IdMap, Level};
+use feed::{FromWorker, Socket, ToWorker};
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+/// What became of a layer of an [`Unpacker`] since the last event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerEvent {
+    /// This many bytes of its blob are extracted.
+    Consumed { index: usize, bytes: u64 },
+    /// It is extracted and its digest matches.
+    Done { index: usize },
+}
+
+/// What the job `unpack` is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Request {
+    jobs: usize,
+    owners: Owners,
+    /// The process is the job's own, so it may set its umask.
+    own_process: bool,
+    layers: Vec<LayerJob>,
+    /// All layers of the image, lowest first: directories that are only implied take after those below.
+    chain: Vec<ChainLayer>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct LayerJob {
+    /// Position in the image.
+    index: usize,
+    diff_id: Digest,
+    /// Directory in which to make `diff/`.
+    dir: PathBuf,
+    /// The blob, if it is complete.
+    blob: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ChainLayer {
+    diff: PathBuf,
+    opaque_root: bool,
+    /// To be extracted by this job.
+    new: bool,
+}
+
+/// Extracts an image's layers while they arrive. `index` is the position in the list given to [`Store::unpacker`]. All
+/// methods may be called from several threads at once.
+#[derive(Debug)]
+pub struct Unpacker<'s> {
+    store: &'s Store,
+    layers: Vec<LayerRef>,
+    key: String,
+    run: Option<Run>,
+}
+
+/// The extraction under way; none when there is nothing to extract.
+#[derive(Debug)]
+struct Run {
+    socket: Socket,
+    staging: Vec<(usize, Staging)>,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Work(Work),
+    Thread(std::thread::JoinHandle<Result<serde_json::Value>>),
+}
+
+impl Store {
+    /// Extracts the image's missing layers from blobs that are all in the store; quick when none is missing.
+    pub fn unpack(
+        &self,
+        manifest: &Digest,
+        jobs: usize,
+        idmap: &IdMap,
+        progress: &(dyn Fn(LayerEvent) + Sync),
+    ) -> Result<()> {
+        let Image { layers, .. } = self.image(manifest)?;
+        self.unpacker(&layers, jobs, idmap)?.finish(progress)
+    }
+
+    /// Starts to extract those of `layers` (a whole image, lowest first) that are missing, `jobs` at once, while their
+    /// blobs are still being downloaded. Call it before starting threads: it starts a process with mapped ids.
+    pub fn unpacker(&self, layers: &[LayerRef], jobs: usize, idmap: &IdMap) -> Result<Unpacker<'_>> {
+        let key = super::layers::map_key(idmap);
+        let mut unpacker = Unpacker { store: self, layers: layers.to_vec(), key, run: None };
+        let missing: Vec<usize> =
+            (0..layers.len()).filter(|i| !self.has_layer(&layers[*i].chain_id, &unpacker.key)).collect();
+        if missing.is_empty() {
+            return Ok(unpacker);
+        }
+        self.lease()?;
+        let mut request = Request {
+            jobs: jobs.max(1),
+            owners: match idmap.level {
+                Level::OneId => Owners::Record,
+                Level::Full | Level::Root => Owners::Apply { ids: idmap.container_ids() },
+            },
+            own_process: !self.in_process,
+            layers: Vec::new(),
+            chain: Vec::new(),
+        };
+        let mut staging = Vec::new();
+        for (index, layer) in layers.iter().enumerate() {
+            let place = self.layer_dir(&layer.chain_id, &unpacker.key);
+            let mut chain = ChainLayer {
+                opaque_root: place.join(super::layers::OPAQUE).exists(),
+                diff: place.join("diff"),
+                new: false,
+            };
+            if missing.contains(&index) {
+                let name = format!("layer-{}-{:08x}", &layer.chain_id[..12], super::blobs::random()?);
+                let stage = Staging::new(&self.paths, &name)?;
+                let dir = stage.path().to_path_buf();
+                (chain.diff, chain.new) = (dir.join("diff"), true);
+                let blob = (!unpacker.needs_blob(index)).then(|| self.blob(&layer.digest));
+                request.layers.push(LayerJob { index, diff_id: layer.diff_id.clone(), dir, blob });
+                staging.push((index, stage));
+            }
+            request.chain.push(chain);
+        }
+        let (socket, theirs) = Socket::pair()?;
+        let backend = if self.in_process {
+            let request = serde_json::to_value(&request).context("encode the request")?;
+            Backend::Thread(std::thread::spawn(move || job(request, vec![theirs.into()])))
+        } else {
+            Backend::Work(Work::start("unpack", WorkNs::New(idmap), &request, &[theirs.as_fd()])?)
+        };
+        unpacker.run = Some(Run { socket, staging, backend });
+        Ok(unpacker)
+    }
+}
+
+impl Unpacker<'_> {
+    /// Whether the blob of layer `index` is missing and has to come through [`Unpacker::sink`]. True for an extracted
+    /// layer too, if its blob is gone: blobs are kept for push and save.
+    pub fn needs_blob(&self, index: usize) -> bool {
+        let layer = &self.layers[index];
+        !self.store.has_blob(&layer.digest, Some(layer.size))
+    }
+
+    /// The writer for the download of layer `index`: what is written goes to the blob and is extracted on the way, but
+    /// never waits for the extraction.
+    pub fn sink(&self, index: usize) -> Result<LayerSink<'_>> {
+        let layer = &self.layers[index];
+        let writer = self.store.writer(Some(&layer.digest), Some(layer.size))?;
+        let socket = match &self.run {
+            Some(run) if run.staging.iter().any(|(i, _)| *i == index) => Some(&run.socket),
+            _ => None,
+        };
+        if let Some(socket) = socket {
+            let blob = self.store.blob(&layer.digest);
+            socket.send(&ToWorker::Start { index, temp: writer.temp().to_path_buf(), blob });
+        }
+        Ok(LayerSink { writer: Some(writer), socket, index, announced: 0 })
+    }
+
+    /// Waits until every layer is extracted and verified, then puts all in place. Layers whose blob was in the store
+    /// from the start need no sink.
+    pub fn finish(mut self, progress: &(dyn Fn(LayerEvent) + Sync)) -> Result<()> {
+        let Some(run) = self.run.take() else { return Ok(()) };
+        run.socket.no_more();
+        while let Some(event) = run.socket.recv::<FromWorker>()? {
+            match event {
+                FromWorker::Consumed { index, bytes } => progress(LayerEvent::Consumed { index, bytes }),
+                FromWorker::Done { index } => progress(LayerEvent::Done { index }),
+            }
+        }
+        let reports: Vec<(usize, Report)> = match run.backend {
+            Backend::Work(work) => work.finish()?,
+            Backend::Thread(thread) => {
+                let value = thread.join().map_err(|_| Error::bug("extract the layers: the extractor panicked"))??;
+                serde_json::from_value(value).context("read the extractor's answer")?
+            }
+        };
+        self.publish(run.staging, &reports)
+    }
+
+    fn publish(&self, staging: Vec<(usize, Staging)>, reports: &[(usize, Report)]) -> Result<()> {
+        for (index, stage) in &staging {
+            let (_, report) = reports
+                .iter()
+                .find(|(i, _)| i == index)
+                .ok_or_else(|| Error::bug("extract the layers: one was forgotten"))?;
+            super::layers::write_record(stage.path(), &self.layers[*index], report)?;
+        }
+        // One sync for the whole image, and only then the names: a layer that exists is complete, whatever happens.
+        self.store.unsynced.store(true, Ordering::Release);
+        self.store.sync()?;
+        for (index, stage) in staging {
+            let target = self.store.layer_dir(&self.layers[index].chain_id, &self.key);
+            match stage.publish(&target) {
+                // Another pull was quicker; its layer is the same.
+                Err(e) if e.is_errno(libc::EEXIST) => {}
+                other => other?,
+            }
+        }
+        atomic::sync_dir(&self.store.paths.layers())
+    }
+}
+
+/// Where a download writes its bytes; see [`Unpacker::sink`]. Dropping it uncommitted forgets the bytes, and another
+/// sink for the same layer may be made (a retry).
+#[derive(Debug)]
+pub struct LayerSink<'u> {
+    /// None after the commit.
+    writer: Option<BlobWriter>,
+    socket: Option<&'u Socket>,
+    index: usize,
+    announced: u64,
+}
+
+/// The extractor is told of new bytes at this step, not at each write.
+const STEP: u64 = 128 << 10;
+
+impl LayerSink<'_> {
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.writer.as_ref().map_or(0, BlobWriter::written)
+    }
+
+    /// Verifies digest and size and makes the blob visible; the extraction may still be under way.
+    pub fn commit(mut self) -> Result<Digest> {
+        let writer = self.writer.take().ok_or_else(|| Error::bug("commit a layer twice"))?;
+        let size = writer.written();
+        let done = writer.commit();
+        if let Some(socket) = self.socket {
+            match &done {
+                Ok(_) => socket.send(&ToWorker::End { index: self.index, size }),
+                Err(_) => socket.send(&ToWorker::Abort { index: self.index }),
+            }
+        }
+        done
+    }
+}
+
+impl Write for LayerSink<'_> {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let writer = self.writer.as_mut().ok_or_else(|| Error::bug("write to a committed layer"))?;
+        let n = writer.write(buf)?;
+        if let Some(socket) = self.socket
+            && writer.written() - self.announced >= STEP
+        {
+            self.announced = writer.written();
+            socket.try_send(&ToWorker::Grow { index: self.index });
+        }
+        Ok(n)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LayerSink<'_> {
+    fn drop(&mut self) {
+        if let (Some(_), Some(socket)) = (&self.writer, self.socket) {
+            socket.send(&ToWorker::Abort { index: self.index });
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The two threads of one layer: one inflates and hashes, the other extracts.
+
+use crate::error::{Error, Result};
+use crate::image::decompress::Decoder;
+use crate::image::{Digest, apply};
+use sha2::{Digest as _, Sha256};
+use std::io::{BufRead, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Buffers between the threads: enough to even out bursts, few enough to stay in the cache.
+const BUFFERS: usize = 8;
+const BUFFER: usize = 128 << 10;
+
+/// Decompresses `source`, passes it through `use_it` as a stream, and returns the digest of all that was decompressed.
+/// What `use_it` leaves unread is hashed all the same.
+pub(super) fn run<S: Read + Send, T>(
+    source: S,
+    use_it: impl FnOnce(&mut ChunkReader) -> Result<T>,
+) -> Result<(T, Digest)> {
+    let (full, filled) = sync_channel(BUFFERS);
+    let (give_back, empty) = sync_channel(BUFFERS);
+    std::thread::scope(|scope| {
+        let inflater = std::thread::Builder::new()
+            .name("inflate".into())
+            .spawn_scoped(scope, move || inflate(source, &full, &empty))
+            .map_err(|e| crate::error::IntoError::context(e, "start a thread"))?;
+        let mut reader = ChunkReader { filled, give_back, chunk: Vec::new(), at: 0, ended: false };
+        let used = use_it(&mut reader).and_then(|value| reader.drain().map(|()| value));
+        // Hanging up makes the inflater stop early after a failure.
+        drop(reader);
+        let hash = inflater.join().map_err(|_| Error::bug("decompress the layer: the thread panicked"))?;
+        match (used, hash) {
+            (Ok(value), Some(hash)) => Ok((value, Digest::from_hash(hash))),
+            (Ok(_), None) => Err(Error::bug("decompress the layer: it ended early")),
+            (Err(e), _) => Err(e),
+        }
+    })
+}
+
+type Chunk = std::result::Result<Vec<u8>, std::io::Error>;
+
+/// `None` when the reader hung up or the data was bad (the reader has the error then).
+fn inflate<S: Read>(source: S, full: &SyncSender<Chunk>, empty: &Receiver<Vec<u8>>) -> Option<Sha256> {
+    let mut decoder = match Decoder::new(source) {
+        Ok(decoder) => decoder,
+        Err(e) => {
+            let _ = full.send(Err(e.into()));
+            return None;
+        }
+    };
+    let mut hash = Sha256::new();
+    loop {
+        let mut chunk = empty.try_recv().unwrap_or_default();
+        chunk.resize(BUFFER, 0);
+        let mut at = 0;
+        // Whole buffers only, except the last: tar blocks then never straddle two.
+        while at < BUFFER {
+            match decoder.read(&mut chunk[at..]) {
+                Ok(0) => break,
+                Ok(n) => at += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    let _ = full.send(Err(e));
+                    return None;
+                }
+            }
+        }
+        chunk.truncate(at);
+        hash.update(&chunk);
+        if full.send(Ok(chunk)).is_err() {
+            return None;
+        }
+        if at == 0 {
+            return Some(hash);
+        }
+    }
+}
+
+/// The extracting side: a buffered reader over the chunks.
+pub(super) struct ChunkReader {
+    filled: Receiver<Chunk>,
+    give_back: SyncSender<Vec<u8>>,
+    chunk: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl ChunkReader {
+    fn drain(&mut self) -> Result<()> {
+        loop {
+            let n = self.fill_buf().map_err(|e| crate::error::IntoError::context(e, "decompress the layer"))?.len();
+            if n == 0 {
+                return Ok(());
+            }
+            self.consume(n);
+        }
+    }
+}
+
+impl BufRead for ChunkReader {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        if self.at == self.chunk.len() && !self.ended {
+            let _ = self.give_back.try_send(std::mem::take(&mut self.chunk));
+            self.at = 0;
+            // The sender hangs up without an end mark only after having sent its error.
+            self.chunk = self.filled.recv().map_err(|_| std::io::Error::other("the decompressor stopped"))??;
+            self.ended = self.chunk.is_empty();
+        }
+        Ok(&self.chunk[self.at..])
+    }
+    fn consume(&mut self, n: usize) {
+        self.at += n;
+    }
+}
+
+impl Read for ChunkReader {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let chunk = self.fill_buf()?;
+        let n = chunk.len().min(buf.len());
+        buf[..n].copy_from_slice(&chunk[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+/// Extracts one layer from `source` into the directory `root`.
+pub(super) fn extract<S: Read + Send>(
+    source: S,
+    root: std::os::fd::OwnedFd,
+    owners: apply::Owners,
+) -> Result<(apply::Report, Digest)> {
+    run(source, |reader| {
+        let mut tar = crate::image::tar::TarReader::new(reader);
+        apply::apply(root, &mut tar, owners, apply::Limits::default())
+    })
+}
