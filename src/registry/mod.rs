@@ -24,3 +24,9 @@ pub use options::{Credentials, Env, Limits, PullOptions};
 pub use platform::Platform;
 pub use progress::{Event, Progress, Silent};
 pub use pull::{current_digest, pull, tags};
+
+#[cfg(test)]
+#[path = "../../tests/common/hostile.rs"]
+mod hostile;
+#[cfg(test)]
+mod hostile_tests;

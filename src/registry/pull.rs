@@ -37,7 +37,6 @@ pub fn pull(
     progress: &dyn Progress,
 ) -> Result<Image> {
     super::conf::check_policy(reference, &options.env)?;
-    progress.event(Event::Note(&format!("Pulling {reference}")));
     let sources = registries.sources(reference)?;
     let mut result = Err(Failure::from(Error::bug("no source to pull from")));
     for source in sources {
@@ -138,6 +137,8 @@ impl<'a> Job<'a> {
         let wanted = self.options.platform.clone().unwrap_or_else(Platform::host);
         select::check_platform(&wanted, &config).map_err(Failure::answer)?;
 
+        // Said late: a name that does not exist fails with one line.
+        self.progress.event(Event::Note(&format!("Pulling {} from {}", self.reference, client.registry())));
         self.store.put(&config_bytes)?;
         self.store.put(&served.bytes)?;
         let layers = layer_refs(&manifest, &config);
