@@ -13,6 +13,7 @@ pub mod rm;
 pub mod start;
 pub mod stop;
 pub mod term;
+pub mod volume;
 pub mod wait;
 
 use crate::state::paths::Paths;
