@@ -1,0 +1,102 @@
+//! info, version, doctor, inspect and --format: what scripts read.
+
+mod common;
+
+use common::TestEnv;
+
+#[test]
+fn doctor_explains_this_machine() {
+    let env = TestEnv::new();
+    let text = env.sh("doctor").success().stdout;
+    assert!(text.contains("user namespaces"), "{text}");
+    let json = env.sh("doctor --json").success().json();
+    let checks = json.as_array().or_else(|| json["checks"].as_array()).expect("a list of checks");
+    assert!(checks.len() >= 8, "{json}");
+    for check in checks {
+        assert!(check.is_object(), "{check}");
+    }
+}
+
+#[test]
+fn info_and_version_are_data() {
+    let env = TestEnv::new();
+    let version = env.sh("version --format json").success().json();
+    assert!(version.to_string().contains(env!("CARGO_PKG_VERSION")), "{version}");
+    assert!(env.sh("info --format json").success().json().is_object());
+    assert!(!env.sh("info").success().stdout.is_empty());
+}
+
+#[test]
+fn formats_of_all_lists() {
+    let env = TestEnv::new();
+    env.start("--name c -l k=v hello /hello sleep forever");
+    env.sh("ps --format '{{.Names}}'").success().prints("c\n");
+    env.sh("ps --format 'table {{.Names}}\\t{{.Image}}'").success().has("NAMES").has("hello");
+    env.sh("ps --format '{{json .}}'").success().json();
+    env.sh("ps --format '{{.Label \"k\"}}'").success().prints("v\n");
+    assert_eq!(env.sh("ps --format json").success().json().as_array().map(Vec::len), Some(1));
+    env.sh("ps --format ndjson").success().json();
+    env.sh("images --format '{{.Repository}}'").success().has("hello");
+    env.sh("inspect -f '{{.State.Status}} {{len .Mounts}} {{range .Config.Cmd}}[{{.}}]{{end}}' c")
+        .success()
+        .has("running 0 [/hello]");
+    env.sh("inspect -f '{{if .State.Running}}up{{else}}down{{end}}' c").success().prints("up\n");
+    env.sh("inspect -f '{{index .Config.Labels \"k\" | upper}}' c").success().prints("V\n");
+    let out = env.sh("ps --format '{{.Names'").code(125);
+    assert_eq!(out.stdout, "");
+}
+
+#[test]
+fn inspect_has_dockers_fields() {
+    let env = TestEnv::new();
+    env.start("--name c -e A=1 -p 127.0.0.1::80 --tmpfs /t hello /hello sleep forever");
+    let i = env.inspect("c");
+    for path in [
+        "/Id",
+        "/Created",
+        "/Path",
+        "/Args",
+        "/State/Status",
+        "/State/Pid",
+        "/State/StartedAt",
+        "/Image",
+        "/Name",
+        "/RestartCount",
+        "/HostConfig/NetworkMode",
+        "/HostConfig/RestartPolicy/Name",
+        "/HostConfig/PortBindings",
+        "/Mounts",
+        "/Config/Hostname",
+        "/Config/Env",
+        "/Config/Cmd",
+        "/Config/Image",
+        "/NetworkSettings/Ports",
+        "/NetworkSettings/IPAddress",
+    ] {
+        assert!(i.pointer(path).is_some(), "no {path} in {i:#}");
+    }
+    assert!(i["Config"]["Env"].as_array().unwrap().iter().any(|e| e == "A=1"));
+}
+
+#[test]
+fn completions_are_printed() {
+    let env = TestEnv::new();
+    for shell in ["bash", "zsh", "fish"] {
+        env.run(["completion", shell]).success().has("coracle");
+    }
+}
+
+#[test]
+fn top_and_port_of_a_running_container() {
+    let env = TestEnv::new();
+    env.start("--name c -p 127.0.0.1::80 hello /hello sleep forever");
+    env.sh("top c").success().has("PID").has("sleep forever");
+    env.sh("port c").success().has("80/tcp -> 127.0.0.1:");
+}
+
+#[test]
+fn trace_time_prints_phases() {
+    let env = TestEnv::new();
+    let out = env.sh("run --rm --trace-time hello /hello exit 0").success();
+    assert!(out.stderr.contains("ms"), "{out}");
+}

@@ -1,0 +1,304 @@
+//! Images made by others' tools: archives, registries, and a comparison of what is unpacked.
+
+mod common;
+
+use common::registry::Registry;
+use common::{TestEnv, fixtures};
+use std::path::Path;
+
+#[test]
+fn archives_of_both_kinds_load() {
+    let env = busybox_env!();
+    env.sh("images --format '{{.Repository}}:{{.Tag}}'").success().prints("localhost/busybox:latest\n");
+    let id = env.sh("images -q").success().line();
+    env.sh(&format!("rmi {id}")).success();
+    env.load(&fixtures::busybox_docker()).has("localhost/busybox:latest");
+    env.sh("run --rm busybox echo docker").success().prints("docker\n");
+    let bytes = std::fs::read(fixtures::busybox()).unwrap();
+    env.run_with_stdin(["load"], &bytes).success();
+    assert_eq!(env.sh("images -q").success().stdout.lines().count(), 1);
+}
+
+#[test]
+fn load_takes_directories_and_compressed_archives() {
+    let env = busybox_env!();
+    env.sh("rmi busybox").success();
+    let archive = fixtures::busybox();
+    let archive = archive.display();
+    fixtures::sh(&env.dir, &format!("mkdir layout && tar -C layout -xf {archive} && gzip -c {archive} > a.tar.gz"));
+    env.sh("load -i layout").success();
+    env.sh("run --rm busybox true").success();
+    env.sh("rmi busybox").success();
+    env.sh("load -i a.tar.gz").success();
+    env.sh("run --rm busybox true").success();
+    let _ = env.sh("load -i /no/such/file").fails(125, &["/no/such/file"]);
+    env.file("junk", "not an archive at all");
+    let _ = env.sh("load -i junk").fails(125, &["junk"]);
+}
+
+#[test]
+fn tags_history_and_removal() {
+    let env = busybox_env!();
+    env.sh("tag busybox other:1").success();
+    assert_eq!(env.sh("images -q").success().stdout.lines().collect::<std::collections::BTreeSet<_>>().len(), 1);
+    env.sh("rmi busybox").success().has("Untagged");
+    env.sh("run --rm other:1 true").success();
+    env.sh("history other:1").success().has("umoci");
+    env.sh("run --name user other:1 true").success();
+    let _ = env.sh("rmi other:1").code(2);
+    env.sh("rm user").success();
+    env.sh("rmi other:1").success().has("Deleted");
+    env.sh("images -q").success().prints("");
+    assert_eq!(std::fs::read_dir(env.root().join("blobs/sha256")).unwrap().count(), 0, "blobs stay");
+    assert_eq!(std::fs::read_dir(env.root().join("layers")).unwrap().count(), 0, "layers stay");
+}
+
+#[test]
+fn image_inspect_has_dockers_names() {
+    let env = busybox_env!();
+    let i = env.sh("image inspect busybox").success().json()[0].take();
+    assert_eq!(i["Config"]["Cmd"][0], "sh");
+    assert_eq!(i["Config"]["Labels"]["made-by"], "umoci");
+    assert_eq!(i["Os"], "linux");
+    assert_eq!(i["RepoTags"][0], "localhost/busybox:latest");
+    assert_eq!(i["RootFS"]["Layers"].as_array().unwrap().len(), 1);
+    env.sh("image exists busybox").success();
+    let _ = env.sh("image exists nosuch").code(1);
+}
+
+#[test]
+fn the_store_is_a_layout_that_skopeo_reads() {
+    let env = busybox_env!();
+    let store = env.root().display().to_string();
+    let mut skopeo = env.program("skopeo");
+    let inspect = ["--insecure-policy", "inspect", "--raw"];
+    skopeo.args(inspect).arg(format!("oci:{store}:localhost/busybox:latest"));
+    let raw = env.finish(&mut skopeo, b"").success();
+    assert!(raw.json()["layers"].is_array(), "{raw}");
+    let mut skopeo = env.program("skopeo");
+    skopeo
+        .args(["--insecure-policy", "copy", "-q"])
+        .arg(format!("oci:{store}:localhost/busybox:latest"))
+        .arg("dir:out");
+    env.finish(&mut skopeo, b"").success();
+    assert!(env.path("out/manifest.json").exists());
+}
+
+#[test]
+fn import_makes_an_image_of_a_tar() {
+    let env = busybox_env!();
+    fixtures::sh(&env.dir, "mkdir -p r/bin && cp $(command -v busybox) r/bin/sh && tar -C r -cf r.tar .");
+    env.sh("import -c 'CMD [\"sh\",\"-c\",\"echo imported\"]' -m note r.tar made:1").success();
+    env.sh("run --rm --network none made:1").success().prints("imported\n");
+    let tar = std::fs::read(env.path("r.tar")).unwrap();
+    env.run_with_stdin(["import", "-", "piped"], &tar).success();
+    env.sh("run --rm --network none piped sh -c 'echo x'").success().prints("x\n");
+}
+
+#[test]
+fn pull_from_a_registry_filled_by_skopeo() {
+    need!("docker-registry", "skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let registry = Registry::start(&env.path("registry")).unwrap();
+    let archive = format!("oci-archive:{}", fixtures::busybox().display());
+    for (name, options) in [
+        ("plain", vec![]),
+        ("zstd", vec!["--dest-compress-format", "zstd", "--dest-compress"]),
+        ("v2s2", vec!["--format", "v2s2"]),
+    ] {
+        registry.push(&archive, name, &options);
+        let reference = registry.name(name);
+        let out = env.run(["pull", &reference]).success();
+        assert!(!out.stderr.contains('\u{1b}'), "progress bars without a terminal: {out}");
+        env.run(["run", "--rm", &reference, "echo", name]).success().prints(&format!("{name}\n"));
+    }
+    // By run itself, by digest, and again without the registry.
+    let reference = registry.name("plain");
+    env.run(["rmi", "-f", &reference]).success();
+    env.run(["run", "--rm", &reference, "true"]).success();
+    drop(registry);
+    env.run(["run", "--rm", &reference, "true"]).success();
+    let _ = env.run(["pull", &reference]).code(125);
+    env.run(["run", "--rm", "--pull", "always", &reference, "true"]).code(125);
+}
+
+#[test]
+fn registry_faults_are_clear() {
+    need!("docker-registry", "skopeo", "umoci", "busybox", "htpasswd");
+    let env = TestEnv::new();
+    let mut htpasswd = env.program("htpasswd");
+    htpasswd.args(["-Bbn", "joe", "secret"]);
+    let users = env.finish(&mut htpasswd, b"").success().stdout;
+    let registry = Registry::with_auth(&env.path("registry"), &users).unwrap();
+    let archive = format!("oci-archive:{}", fixtures::busybox().display());
+    registry.push(&archive, "closed", &["--dest-creds", "joe:secret"]);
+    let reference = registry.name("closed");
+    let out = env.run(["pull", &reference]).code(125);
+    assert!(out.stderr.contains("401") || out.stderr.contains("unauthorized"), "{}", out.stderr);
+    env.run(["pull", "--creds", "joe:wrong", &reference]).code(125);
+    env.run(["pull", "--creds", "joe:secret", &reference]).success();
+    env.run(["pull", "--creds", "joe:secret", &registry.name("absent")]).code(125).err_has("absent");
+    let auth = env.file(
+        "auth.json",
+        format!("{{\"auths\":{{\"127.0.0.1:{}\":{{\"auth\":\"am9lOnNlY3JldA==\"}}}}}}", registry.port),
+    );
+    env.run(["rmi", &reference]).success();
+    env.run(["pull", "--authfile", auth.to_str().unwrap(), &reference]).success();
+}
+
+#[test]
+fn a_damaged_blob_is_refused() {
+    need!("docker-registry", "skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let registry = Registry::start(&env.path("registry")).unwrap();
+    registry.push(&format!("oci-archive:{}", fixtures::busybox().display()), "bad", &[]);
+    // Flip bytes in the largest blob, where the registry keeps it.
+    fixtures::sh(
+        &env.path("registry"),
+        "f=$(find blobs -name data -printf '%s %p\\n' | sort -n | tail -1 | cut -d' ' -f2); \
+         printf XXXX | dd of=$f bs=1 seek=2000 conv=notrunc 2>/dev/null",
+    );
+    let out = env.run(["pull", &registry.name("bad")]).code(125);
+    assert!(out.stderr.contains("digest") || out.stderr.contains("sha256"), "{}", out.stderr);
+    env.sh("images -q").success().prints("");
+    assert_eq!(std::fs::read_dir(env.root().join("tmp")).map(|d| d.count()).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_platform_that_is_not_there() {
+    need!("docker-registry", "skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let registry = Registry::start(&env.path("registry")).unwrap();
+    let script = format!(
+        "umoci init --layout l; umoci new --image l:x; umoci config --image l:x --architecture s390x; \
+         skopeo --insecure-policy copy -q --dest-tls-verify=false oci:l:x docker://{}",
+        registry.name("foreign")
+    );
+    fixtures::sh(&env.dir, &script);
+    let out = env.run(["run", "--rm", &registry.name("foreign"), "true"]);
+    assert!(out.code == 125 && out.stderr.contains("s390x") || out.code == 126 || out.code == 127, "{out}");
+}
+
+/// Unpacks with umoci as well and compares the two trees entry by entry, as seen inside a container of each.
+fn same_as_umoci(env: &TestEnv, layout: &str, image: &str) {
+    let list = "cd /t && find . -xdev ! -path ./dev/\\* -printf '%p %y %m %U %G %s %n %l %T@\\n' | sed -E 's/^(.* d [0-9]+ [0-9]+ [0-9]+) [0-9]+ [0-9]+/\\1/' | sort";
+    // umoci unpacks into a bundle as the same ids in the same kind of user namespace that we use.
+    let script = format!(
+        "umoci unpack --image {layout} bundle >/dev/null && cd / && T={}/bundle/rootfs && cd $T && {} && getfattr -R -h -d -m - . 2>/dev/null | grep -v user.overlay",
+        env.dir.display(),
+        list.replace("cd /t && ", "")
+    );
+    let mut umoci = if common::is_root() { env.program("sh") } else { env.program("unshare") };
+    if common::is_root() {
+        umoci.args(["-c", &script]);
+    } else {
+        umoci.args(["--user", "--map-root-user", "--map-auto", "--setuid", "0", "--setgid", "0", "sh", "-c", &script]);
+    }
+    let theirs = env.finish(&mut umoci, b"").success().stdout;
+    let ours_script = format!(
+        "{} && getfattr -R -h -d -m - . 2>/dev/null | grep -v user.overlay",
+        list.replace("cd /t && ", "cd $1 && ")
+    );
+    let id = env.run(["create", "--network", "none", image, "true"]).success().line();
+    let tar = env.path("root.tar");
+    let out = env.run(["cp", &format!("{id}:/."), "-"]).success();
+    std::fs::write(&tar, out.stdout_bytes).unwrap();
+    let script = format!(
+        "mkdir ours && tar --xattrs --xattrs-include='*' --numeric-owner -C ours -xpf root.tar && set -- {}/ours && {ours_script}",
+        env.dir.display()
+    );
+    let mut shell = if common::is_root() { env.program("sh") } else { env.program("unshare") };
+    if common::is_root() {
+        shell.args(["-c", &script]);
+    } else {
+        shell.args(["--user", "--map-root-user", "--map-auto", "--setuid", "0", "--setgid", "0", "sh", "-c", &script]);
+    }
+    let ours = env.finish(&mut shell, b"").success().stdout;
+    let (a, b): (Vec<&str>, Vec<&str>) = (theirs.lines().collect(), ours.lines().collect());
+    let only = |x: &[&str], y: &[&str]| {
+        let y: std::collections::HashSet<&str> = y.iter().copied().collect();
+        x.iter().filter(|l| !y.contains(*l)).take(15).map(|l| l.to_string()).collect::<Vec<_>>().join("\n")
+    };
+    assert!(a == b, "{} and {} lines;\nonly umoci:\n{}\nonly ours:\n{}", a.len(), b.len(), only(&a, &b), only(&b, &a));
+}
+
+#[test]
+fn special_files_unpack_as_with_umoci() {
+    need!("umoci", "skopeo", "getfattr", "setcap", "unshare");
+    let env = busybox_env!();
+    let script = r"
+        umoci init --layout l; umoci new --image l:x
+        mkdir -p a/bin a/dir a/gone a/opaque a/etc; cp $(command -v busybox) a/bin/busybox
+        for n in sh find stat cat; do ln -s busybox a/bin/$n; done
+        chmod 4755 a/bin/busybox; touch a/dir/keep a/gone/x a/opaque/old 'a/with space' a/dir/$(printf 'long%.0s' $(seq 60))
+        mkdir -p a/$(printf 'deep/%.0s' $(seq 40)); ln a/dir/keep a/hard; ln -s /nowhere a/dangling; mkfifo a/pipe
+        touch -d '2001-02-03 04:05:06' a/dir/keep a/dir; chmod 1777 a/dir; chmod 2755 a/gone
+        truncate -s 20M a/sparse
+        tar --numeric-owner --owner=7 --group=8 -cf a.tar --exclude=./etc -S -C a .
+        mkdir b; touch b/.wh.gone; mkdir b/opaque; touch b/opaque/.wh..wh..opq b/opaque/new; tar -cf b.tar -C b .
+        umoci raw add-layer --image l:x a.tar; umoci raw add-layer --image l:x b.tar
+        skopeo --insecure-policy copy -q oci:l:x oci-archive:x.tar:localhost/x:latest";
+    fixtures::sh(&env.dir, script);
+    env.sh("load -i x.tar").success();
+    same_as_umoci(&env, "l:x", "localhost/x");
+}
+
+#[test]
+fn sixty_layers_and_many_small_files() {
+    need!("umoci", "skopeo");
+    let env = busybox_env!();
+    let script = r"
+        mkdir l; tar -C l -xf $1; mv l layout
+        i=0; while [ $i -lt 60 ]; do i=$((i+1)); mkdir -p d/layer; echo $i > d/layer/last; echo $i > d/layer/$i
+            tar -C d -cf d.tar .; umoci raw add-layer --image layout:localhost/busybox:latest d.tar; rm -r d; done
+        mkdir -p m/many; i=0; while [ $i -lt 500 ]; do i=$((i+1)); mkdir m/many/$i; (cd m/many/$i; seq -w 100 | xargs touch); done
+        tar -C m -cf m.tar .; umoci raw add-layer --image layout:localhost/busybox:latest m.tar; rm -r m";
+    fixtures::sh(&env.dir, &script.replace("$1", &fixtures::busybox().display().to_string()));
+    env.sh("load -i layout").success();
+    let script =
+        "cat /layer/last; ls /layer | wc -l; find /many -type f | wc -l; rm -r /many/7 && touch /layer/new && echo ok";
+    env.run(["run", "--rm", "busybox", "sh", "-c", script]).success().prints("60\n61\n50000\nok\n");
+}
+
+#[test]
+fn debian_unpacks_as_with_umoci() {
+    need!("umoci", "getfattr", "unshare");
+    let env = prepared_env!("debian.tar");
+    let archive = fixtures::prepared("debian.tar").unwrap();
+    fixtures::sh(&env.dir, &format!("mkdir l && tar -C l -xf {}", archive.display()));
+    same_as_umoci(&env, "l:localhost/debian:latest", "localhost/debian");
+    env.sh("run --rm localhost/debian dpkg --verify").success().prints("");
+}
+
+#[test]
+fn hostile_layers_stay_inside() {
+    need!("umoci", "skopeo", "python3");
+    let env = busybox_env!();
+    let outside = env.path("outside");
+    std::fs::create_dir(&outside).unwrap();
+    let python = format!(
+        "import tarfile, io
+t = tarfile.open('evil.tar', 'w')
+def add(name, kind=tarfile.REGTYPE, link='', data=b'evil'):
+    i = tarfile.TarInfo(name); i.type = kind; i.linkname = link; i.size = len(data) if kind == tarfile.REGTYPE else 0
+    t.addfile(i, io.BytesIO(data))
+add('../../../../../../../../../../../..{0}/a')
+add('{0}/b')
+add('link', tarfile.SYMTYPE, '{0}')
+add('link/c')
+add('up', tarfile.SYMTYPE, '../../../../../../../../../..{0}')
+add('up/d')
+add('hard', tarfile.LNKTYPE, '../../../../../../../../../../etc/passwd')
+t.close()",
+        outside.display()
+    );
+    env.file("make.py", python);
+    fixtures::sh(&env.dir, "python3 make.py");
+    // Refused or contained, but never outside.
+    let out = env.sh("import evil.tar evil");
+    if out.code == 0 {
+        let _ = env.sh("run --rm --network none evil true");
+    }
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    assert!(Path::new("/etc/passwd").exists());
+}
