@@ -156,8 +156,11 @@ fn remove_entry(parent: BorrowedFd, name: &CStr, is_dir: bool, device: u64, dept
         rustix::fs::chmod(own, Mode::RWXU).map_err(|_| Errno::ACCESS)?;
         first = empty_dir(parent, name, device, depth);
     }
-    first?;
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+    // Several sweepers may be at the same tree.
+    match first.and_then(|()| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)) {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
 }
 
 fn empty_dir(parent: BorrowedFd, name: &CStr, device: u64, depth: u32) -> rustix::io::Result<()> {

@@ -6,6 +6,7 @@ pub mod container;
 pub mod containers;
 pub mod events;
 pub mod gcdir;
+pub mod hook;
 pub mod lock;
 pub mod names;
 pub mod paths;

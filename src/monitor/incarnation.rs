@@ -1,0 +1,295 @@
+//! One run of the container's program: everything that is made for it and goes with it.
+
+use super::proto::StartFrame;
+use super::stdio::Streams;
+use crate::error::{Context, Error, Result};
+use crate::net::{self, HostPorts};
+use crate::runtime::cgroup::{self, Cgroup};
+use crate::runtime::{self, Joins, LaunchRequest, Stdio};
+use crate::spec::model::{NetMode, Ns, Spec, UserNs};
+use crate::state::atomic::{self, Class};
+use crate::state::container::{Config, NetworkState, State, Status};
+use crate::state::paths::ContainerDir;
+use crate::state::{boot, containers, hook};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+/// The container as the monitor knows it, the same for all incarnations.
+pub struct Subject {
+    pub frame: StartFrame,
+    pub dir: ContainerDir,
+    pub config: Config,
+    pub spec: Spec,
+    pub name: String,
+    pub boot_id: String,
+    pub ports: HostPorts,
+    /// fds 0, 1, 2 of the CLI, for the log driver `passthrough`.
+    pub own_stdio: Option<[OwnedFd; 3]>,
+    pub trace: Trace,
+}
+
+/// A program that executes.
+pub struct Incarnation {
+    pub pidfd: OwnedFd,
+    pub streams: Streams,
+    pub state: State,
+    pub started: Instant,
+    pub warnings: Vec<String>,
+    /// Its drop ends the helpers.
+    pub net: Option<net::Active>,
+    pub cgroup: Option<Cgroup>,
+    /// Keeps the container's mounts until the exit is recorded: unmounting an overlay syncs its whole file system.
+    pub mounts: Option<OwnedFd>,
+    /// Keeps what `runtime` attached to the process.
+    _init: runtime::Init,
+}
+
+/// When which phase was reached, in microseconds.
+pub struct Trace {
+    begin: Instant,
+    pub phases: Vec<(String, u64)>,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Trace { begin: Instant::now(), phases: Vec::new() }
+    }
+}
+
+impl Trace {
+    pub fn mark(&mut self, phase: &str) {
+        self.phases.push((phase.into(), self.begin.elapsed().as_micros() as u64));
+    }
+}
+
+/// Launches the container. `caller_gone` is asked once, before the program may execute: nobody is there to hear of it
+/// any more, so nothing is started. An error leaves nothing behind.
+pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -> bool) -> Result<Incarnation> {
+    let mut warnings = Vec::new();
+    let joined = joined_network(subject)?;
+    let mut network = match &joined {
+        Some(state) => state.clone(),
+        None => net::expected(&subject.spec.network, &subject.ports),
+    };
+    write_etc(subject, &network)?;
+    let (cgroup, notes) = cgroup::create(&subject.frame.id, &subject.spec.resources)?;
+    warnings.extend(notes);
+    let (mut streams, stdio) = stdio(subject)?;
+    let joins = joins(subject)?;
+    subject.trace.mark("prepare");
+    hook::stop_at("monitor:launch");
+    let cgroup = Guarded(cgroup);
+    let mut init = runtime::launch(LaunchRequest {
+        spec: &subject.spec,
+        dir: &subject.dir,
+        lowers: subject.frame.lowers.clone(),
+        idmap: &subject.frame.idmap,
+        joins,
+        stdio,
+        cgroup: cgroup.dir()?,
+        volumes: subject.frame.volumes.clone(),
+        window: subject.frame.window,
+        trace: subject.frame.trace,
+    })?;
+    subject.trace.mark("namespaces");
+    let pidfd = init.pidfd.try_clone().context("duplicate the pidfd")?;
+    // Should the monitor die now, whoever repairs the container knows what to kill.
+    let mut state = State {
+        status: before.status,
+        pid: init.pid,
+        start_ticks: boot::start_ticks(init.pid).unwrap_or(0),
+        boot_id: subject.boot_id.clone(),
+        monitor_pid: std::process::id() as i32,
+        cgroup: cgroup.0.as_ref().map(|c| c.path.display().to_string()).unwrap_or_default(),
+        exit_code: 0,
+        signal: 0,
+        oom_killed: false,
+        error: String::new(),
+        ..before.clone()
+    };
+    atomic::write_json(&subject.dir.state(), &state, Class::Volatile)?;
+    hook::stop_at("monitor:launched");
+    let run_dir = subject.frame.paths.sockets(&subject.frame.id);
+    let active = net::setup(net::NetRequest {
+        spec: &subject.spec.network,
+        init_pid: init.pid,
+        ports: &subject.ports,
+        etc: &subject.spec.etc,
+        run_dir: &run_dir,
+        joined: joined.as_ref(),
+    })?;
+    subject.trace.mark("network");
+    warnings.extend(active.warnings.iter().cloned());
+    if active.state != network {
+        network = active.state.clone();
+        write_etc(subject, &network)?;
+    }
+    hook::stop_at("monitor:network");
+    let created = init.created()?;
+    subject.trace.mark("root file system");
+    warnings.extend(created.warnings);
+    if let Some(master) = created.pty_master {
+        streams.set_master(master, subject.config.stdin_open)?;
+    }
+    let mounts = (!subject.spec.root.volatile).then(|| mount_namespace(init.pid)).flatten();
+    hook::stop_at("monitor:created");
+    if caller_gone() {
+        return Err(Error::new(crate::error::Kind::Interrupted, "start: the caller went away"));
+    }
+    init.go()?;
+    init.executed()?;
+    subject.trace.mark("execute");
+    hook::stop_at("monitor:executed");
+    state.status = Status::Running;
+    state.started = crate::state::events::now();
+    state.finished = String::new();
+    state.network = network;
+    atomic::write_json(&subject.dir.state(), &state, Class::Volatile)?;
+    if let Some(path) = &subject.config.pidfile
+        && let Err(e) = std::fs::write(path, format!("{}\n", init.pid))
+    {
+        warnings.push(format!("write pid file {path}: {e}"));
+    }
+    Ok(Incarnation {
+        pidfd,
+        streams,
+        state,
+        started: Instant::now(),
+        warnings,
+        net: Some(active),
+        cgroup: cgroup.release(),
+        mounts,
+        _init: init,
+    })
+}
+
+/// Removes the cgroup if the start fails.
+struct Guarded(Option<Cgroup>);
+
+impl Guarded {
+    fn dir(&self) -> Result<Option<OwnedFd>> {
+        self.0.as_ref().map(|c| c.dir.try_clone().context("duplicate the cgroup")).transpose()
+    }
+    fn release(mut self) -> Option<Cgroup> {
+        self.0.take()
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Some(cgroup) = &self.0 {
+            cgroup.remove();
+        }
+    }
+}
+
+fn stdio(subject: &Subject) -> Result<(Streams, Stdio)> {
+    let config = &subject.config;
+    match &subject.own_stdio {
+        Some([stdin, stdout, stderr]) if !config.tty => {
+            let copy = |fd: &OwnedFd| fd.try_clone().context("duplicate a standard stream");
+            let theirs = Stdio::Pipes { stdin: copy(stdin)?, stdout: copy(stdout)?, stderr: copy(stderr)? };
+            Ok((Streams::default(), theirs))
+        }
+        _ => Streams::new(config.tty, config.stdin_open),
+    }
+}
+
+/// Writes hosts, hostname and resolv.conf in place: they may be bound already.
+fn write_etc(subject: &Subject, network: &NetworkState) -> Result<()> {
+    let content = net::etc_files(&subject.spec, network)?;
+    let dir = subject.dir.etc();
+    let files = [
+        ("hosts", content.hosts.as_deref()),
+        ("hostname", Some(content.hostname.as_str())),
+        ("resolv.conf", Some(content.resolv_conf.as_str())),
+    ];
+    for (name, text) in files {
+        let path = dir.join(name);
+        match text {
+            Some(text) => write_public(&path, text)?,
+            None => match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(crate::error::IntoError::context(e, format!("remove {}", path.display())));
+                }
+                _ => {}
+            },
+        }
+    }
+    Ok(())
+}
+
+/// 0644 whatever the umask: every user of the container reads them.
+fn write_public(path: &std::path::Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let named = || format!("write {}", path.display());
+    std::fs::write(path, text).with_context(named)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).with_context(named)
+}
+
+fn joined_network(subject: &Subject) -> Result<Option<NetworkState>> {
+    match &subject.spec.network.mode {
+        NetMode::Container(id) => {
+            let other = containers::load(&subject.frame.paths, id)?;
+            let mut state = other.state.network;
+            state.mode = format!("container:{id}");
+            Ok(Some(state))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Opens the namespaces of other containers that the spec asks for, as they are now.
+fn joins(subject: &Subject) -> Result<Joins> {
+    let spec = &subject.spec;
+    let paths = &subject.frame.paths;
+    let open = |ns: &Ns| match ns {
+        Ns::Container(id) => init_of(paths, id).map(Some),
+        Ns::Path(path) => namespace_file(path).map(Some),
+        Ns::Private | Ns::Host => Ok(None),
+    };
+    let net = match &spec.network.mode {
+        NetMode::Container(id) => Some(init_of(paths, id)?),
+        NetMode::Path(path) => Some(namespace_file(path)?),
+        _ => None,
+    };
+    // A network (pid, ipc, uts) namespace can only be entered by root of the user namespace that owns it.
+    let owner = match (&spec.userns, &spec.network.mode) {
+        (UserNs::Container(id), _) | (_, NetMode::Container(id)) => Some(id),
+        _ => [&spec.pid, &spec.ipc, &spec.uts].into_iter().find_map(|ns| match ns {
+            Ns::Container(id) => Some(id),
+            _ => None,
+        }),
+    };
+    let user = owner.map(|id| init_of(paths, id)).transpose()?;
+    Ok(Joins {
+        user,
+        net,
+        pid: open(&spec.pid)?,
+        ipc: open(&spec.ipc)?,
+        uts: open(&spec.uts)?,
+        cgroup: open(&spec.cgroupns)?,
+    })
+}
+
+fn init_of(paths: &crate::state::paths::Paths, id: &str) -> Result<OwnedFd> {
+    let other = containers::load(paths, id)?;
+    let stopped = || {
+        Error::conflict(format!("join container {}: it does not run", other.name))
+            .hint(format!("start it first: coracle start {}", other.name))
+    };
+    if !other.active() || other.state.pid == 0 {
+        return Err(stopped());
+    }
+    boot::open(other.state.pid, other.state.start_ticks)?.ok_or_else(stopped)
+}
+
+fn namespace_file(path: &str) -> Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("open namespace {path}"))
+}
+
+fn mount_namespace(pid: i32) -> Option<OwnedFd> {
+    namespace_file(&format!("/proc/{pid}/ns/mnt")).ok()
+}
