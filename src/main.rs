@@ -5,11 +5,11 @@
 
 use coracle::engine::exec;
 use coracle::runtime::jobs;
-use coracle::{cli, stage};
+use coracle::{cli, monitor, stage};
 use std::process::ExitCode;
 
 /// Which function serves which stage. It stands here so that `stage` itself knows no higher layer.
-const STAGES: &[(&str, stage::Entry)] = &[(exec::HOLD_STAGE, exec::hold_main)];
+const STAGES: &[(&str, stage::Entry)] = &[(exec::HOLD_STAGE, exec::hold_main), (monitor::STAGE, monitor::main)];
 
 /// Which function does which job of the `work` stage (mapped ids, own mount namespace).
 const JOBS: &[(&str, stage::Job)] =

@@ -7,6 +7,7 @@ pub mod logs;
 pub mod ps;
 pub mod pull;
 pub mod recover;
+pub mod relay;
 pub mod rename;
 pub mod restart;
 pub mod rm;

@@ -1,10 +1,12 @@
 //! `restart`.
 
-use super::Ctx;
-use crate::error::{Error, Result};
+use super::start::{StartOptions, start};
+use super::{Ctx, stop};
+use crate::error::Result;
 use std::time::Duration;
 
 /// Stops a container if it runs, and starts it. Returns the warnings of the start.
-pub fn restart(_ctx: &Ctx, _id: &str, _timeout: Option<Duration>) -> Result<Vec<String>> {
-    Err(Error::unsupported("restart: not built yet"))
+pub fn restart(ctx: &Ctx, id: &str, timeout: Option<Duration>) -> Result<Vec<String>> {
+    stop::stop_for_restart(ctx, id, timeout)?;
+    Ok(start(ctx, id, &StartOptions::default())?.warnings)
 }

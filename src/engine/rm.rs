@@ -1,8 +1,14 @@
 //! `rm` and `container prune`.
 
-use super::Ctx;
-use crate::error::{Error, Result};
+use super::{Ctx, recover, stop};
+use crate::error::{Error, Kind, Result};
+use crate::monitor::{STOPPED, remove};
+use crate::state::containers::{self, Container};
+use crate::state::lock::{Flock, Life};
 use std::time::Duration;
+
+/// How long the clean-up of a container that just ended may take.
+const CLEANUP: Duration = Duration::from_secs(30);
 
 /// How to remove.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +22,84 @@ pub struct RmOptions {
 }
 
 /// Removes a container by its full id. `Conflict` when it runs and `force` is not given.
-pub fn rm(_ctx: &Ctx, _id: &str, _options: RmOptions) -> Result<()> {
-    Err(Error::unsupported("rm: not built yet"))
+pub fn rm(ctx: &Ctx, id: &str, options: RmOptions) -> Result<()> {
+    // Another start may slip in between the end of a run and our lock; a user who restarts in a loop wins in the end.
+    for _ in 0..20 {
+        let container = match recover::load_repaired(ctx, id) {
+            Ok(container) => container,
+            // It was made with --rm, and its repair or its monitor removed it.
+            Err(e) if e.kind == Kind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        if container.active() && container.alive {
+            if !options.force {
+                return Err(running(&container));
+            }
+            end(ctx, &container, options)?;
+        }
+        let lock = match Flock::exclusive(&container.dir.lock()) {
+            Ok(lock) => lock,
+            Err(e) if e.kind == Kind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        if containers::load(&ctx.paths, id).is_ok_and(|now| now.active() && now.alive) {
+            continue;
+        }
+        let Some(life) = Life::acquire(&container.dir.life(), CLEANUP)? else {
+            return Err(Error::conflict(format!("remove container {}: its monitor does not finish", container.name))
+                .hint(format!("look at process {}", container.state.monitor_pid)));
+        };
+        if !container.dir.path().is_dir() {
+            return Ok(());
+        }
+        let name = containers::load(&ctx.paths, id).map_or(container.name.clone(), |now| now.name);
+        let volumes = options.volumes || container.config.auto_remove;
+        let trash = remove::unlink(&ctx.paths, id, &name, &container.config, volumes)?;
+        drop((life, lock));
+        remove::destroy(&trash, None);
+        return Ok(());
+    }
+    Err(Error::conflict(format!("remove container {id}: somebody starts it again and again")))
+}
+
+fn running(container: &Container) -> Error {
+    Error::conflict(format!("remove container {}: it is running", container.name))
+        .hint(format!("stop it first, or use rm -f: coracle stop {}", container.name))
+}
+
+fn end(ctx: &Ctx, container: &Container, options: RmOptions) -> Result<()> {
+    match options.timeout {
+        Some(timeout) => stop::stop(ctx, &container.id, Some(timeout)),
+        None => {
+            stop::wishes(container, STOPPED)?;
+            if let Some(pidfd) = stop::process(container)? {
+                stop::signal(&pidfd, libc::SIGKILL)?;
+            }
+            let Ok(probe) = Life::probe(&container.dir.life()) else { return Ok(()) };
+            Life::wait(&probe, Some(CLEANUP)).map(drop)
+        }
+    }
+}
+
+/// Removes all containers that do not run and that `wanted` says yes to; gives their ids and the bytes of their files.
+pub fn prune(ctx: &Ctx, wanted: &dyn Fn(&Container) -> bool) -> Result<(Vec<String>, u64)> {
+    let mut removed = Vec::new();
+    let mut bytes = 0;
+    for container in super::ps::list(ctx)? {
+        if container.active() || container.alive || !wanted(&container) {
+            continue;
+        }
+        let size = super::ps::size(&container).unwrap_or(0);
+        match rm(ctx, &container.id, RmOptions::default()) {
+            Ok(()) => {
+                removed.push(container.id);
+                bytes += size;
+            }
+            // It was started meanwhile.
+            Err(e) if e.kind == Kind::Conflict => {}
+            Err(e) => return Err(e),
+        }
+    }
+    recover::sweep(ctx);
+    Ok((removed, bytes))
 }

@@ -1,9 +1,30 @@
 //! `start`: spawns the monitor and waits until the container's program executes.
 
 use super::Ctx;
-use super::attach::Attachment;
-use crate::error::{Error, Result};
+use super::attach::{self, Attachment};
+use super::recover;
+use crate::error::{Error, Kind, Result};
+use crate::image::Store;
+use crate::monitor::proto::{StartFrame, StartReply};
+use crate::monitor::{self, remove};
+use crate::spec::model::{MountKind, Spec, UserNs};
+use crate::stage::{self, Channel, Streams};
 use crate::state::container::State;
+use crate::state::containers::{self, Container};
+use crate::state::hook;
+use crate::state::lock::{Flock, Life};
+use crate::userns::IdMap;
+use crate::volume;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a start waits for the last clean-up of the run before.
+const PREDECESSOR: Duration = Duration::from_secs(30);
+
+/// Layers unpacked at once, should the cache of unpacked layers be gone.
+const UNPACK_JOBS: usize = 2;
 
 /// Which streams a client wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +61,169 @@ pub struct Started {
 
 /// Starts a created or exited container by its full id. An error of the kinds CannotExec and CommandNotFound is the
 /// program's (exit codes 126 and 127). A container with `--rm` is gone after an error.
-pub fn start(_ctx: &Ctx, _id: &str, _options: &StartOptions) -> Result<Started> {
-    Err(Error::unsupported("start a container: not built yet"))
+pub fn start(ctx: &Ctx, id: &str, options: &StartOptions) -> Result<Started> {
+    let begin = Instant::now();
+    let dir = ctx.paths.container(id);
+    // Held until the program executes, so nobody else starts, stops or removes it meanwhile.
+    let lock = Flock::exclusive(&dir.lock()).map_err(|e| match e.kind {
+        Kind::NotFound => Error::not_found(format!("start container {id}: no such container")),
+        _ => e,
+    })?;
+    if let Some(running) = settle(ctx, id, &lock)? {
+        drop(lock);
+        let attachment = options.attach.map(|streams| attach::connect(ctx, id, streams)).transpose()?;
+        return Ok(Started { state: running, warnings: Vec::new(), attachment, trace: Vec::new(), already: true });
+    }
+    let result = spawn(ctx, id, options, &lock, begin);
+    // The monitor itself cleans up after a failed start. This is for a failure before there was one, or its death.
+    if result.is_err() && dir.path().is_dir() && Life::held(&dir.life()).is_ok_and(|held| !held) {
+        abandon(ctx, id, &lock);
+    }
+    result
+}
+
+/// Brings the container into a state to start from; gives the state of one that runs already.
+fn settle(ctx: &Ctx, id: &str, lock: &Flock) -> Result<Option<State>> {
+    let container = containers::load(&ctx.paths, id)?;
+    container.sound()?;
+    if container.stale {
+        if recover::repair_locked(ctx, id, lock)? {
+            return Err(Error::not_found(format!("start container {id}: it was made with --rm and has ended")));
+        }
+        return Ok(None);
+    }
+    if container.alive && container.active() {
+        return Ok(Some(container.state));
+    }
+    if container.alive {
+        // The monitor of the run before is at its last clean-up.
+        let probe = Life::probe(&container.dir.life())?;
+        if !Life::wait(&probe, Some(PREDECESSOR))? {
+            return Err(Error::conflict(format!("start container {id}: its former monitor does not end"))
+                .hint(format!("look at process {}", container.state.monitor_pid)));
+        }
+        if !container.dir.path().is_dir() {
+            return Err(Error::not_found(format!("start container {id}: it was made with --rm and has ended")));
+        }
+    }
+    Ok(None)
+}
+
+fn spawn(ctx: &Ctx, id: &str, options: &StartOptions, lock: &Flock, begin: Instant) -> Result<Started> {
+    let container = containers::load(&ctx.paths, id)?;
+    let spec: Spec = containers::load_spec(&ctx.paths, id)?;
+    let _ = std::fs::remove_file(container.dir.desired());
+    let passthrough = container.config.log.driver == "passthrough";
+    let (mut frame, mut warnings) = frame(ctx, &container, &spec)?;
+    frame.window = options.window;
+    frame.trace = options.trace;
+    frame.passthrough = passthrough;
+    let streams = options.attach.map(|s| if passthrough { AttachStreams::default() } else { s });
+    let (ours, theirs) = streams.map(|s| attach::pair(ctx, &container, s)).transpose()?.unzip();
+    frame.attached = theirs.is_some();
+    let (channel, remote) = Channel::pair()?;
+    let mut trace = vec![("load".to_string(), micros(begin))];
+    hook::stop_at("cli:spawn");
+    let stderr = if options.trace { Streams::Stderr } else { Streams::Null };
+    let monitor = stage::spawn(monitor::STAGE, &[], &[remote.as_fd()], stderr, true)?;
+    // Our copy of the monitor's end would keep its death from being seen.
+    drop(remote);
+    let mut fds: Vec<BorrowedFd> = theirs.iter().map(AsFd::as_fd).collect();
+    if passthrough {
+        fds.extend([rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()]);
+    }
+    let lost = || {
+        Error::new(Kind::Io, "start: the monitor ended unexpectedly")
+            .hint("it may have been killed: look at memory limits and at the kernel's log")
+    };
+    channel.send(&frame, &fds).map_err(|_| lost())?;
+    drop(theirs);
+    trace.push(("monitor".into(), micros(begin)));
+    let offset = micros(begin);
+    hook::stop_at("cli:wait");
+    match channel.recv::<StartReply>()? {
+        Some((StartReply::Started { state, warnings: more, trace: phases }, _)) => {
+            warnings.extend(more);
+            trace.extend(phases.into_iter().map(|(phase, at)| (phase, offset + at)));
+            trace.push(("answer".into(), micros(begin)));
+            let _ = lock;
+            Ok(Started { state: *state, warnings, attachment: ours, trace, already: false })
+        }
+        Some((StartReply::Failed { error, .. }, _)) => {
+            // Its lock must be free when the caller goes on.
+            let _ = monitor.wait();
+            Err(error)
+        }
+        None => {
+            let _ = monitor.wait();
+            Err(lost())
+        }
+    }
+}
+
+/// What the monitor has to know beyond the container's files.
+fn frame(ctx: &Ctx, container: &Container, spec: &Spec) -> Result<(StartFrame, Vec<String>)> {
+    let base = IdMap::detect()?;
+    let warnings: Vec<String> = base.note().into_iter().collect();
+    let idmap = match spec.userns {
+        UserNs::KeepId { uid, gid } => {
+            let uid = uid.unwrap_or_else(|| rustix::process::getuid().as_raw());
+            let gid = gid.unwrap_or_else(|| rustix::process::getgid().as_raw());
+            base.keep_id(uid, gid)?
+        }
+        _ => base,
+    };
+    let mut volumes = BTreeMap::new();
+    for mount in &spec.mounts {
+        if let MountKind::Volume { name, .. } = &mount.kind {
+            volume::ensure(&ctx.paths, name, false)?;
+            volumes.insert(name.clone(), volume::data_dir(&ctx.paths, name));
+        }
+    }
+    let frame = StartFrame {
+        paths: ctx.paths.clone(),
+        id: container.id.clone(),
+        lowers: layers(ctx, container, spec, &idmap)?,
+        idmap,
+        volumes,
+        attached: false,
+        passthrough: false,
+        window: None,
+        trace: false,
+    };
+    Ok((frame, warnings))
+}
+
+/// The unpacked layers. They are a cache: what is missing is unpacked again from the image.
+fn layers(ctx: &Ctx, container: &Container, spec: &Spec, idmap: &IdMap) -> Result<Vec<PathBuf>> {
+    if spec.root.layers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let store = Store::open(&ctx.paths)?;
+    if let Ok(found) = store.layer_dirs(&spec.root.layers, idmap) {
+        return Ok(found);
+    }
+    let image = store.resolve(&container.config.image_id).map_err(|e| {
+        e.context(format!("find the layers of container {}", container.name))
+            .hint(format!("pull the image again: coracle pull {}", container.config.image))
+    })?;
+    store.unpack(&image.manifest, UNPACK_JOBS, idmap, &|_| {})?;
+    store.layer_dirs(&spec.root.layers, idmap)
+}
+
+/// A start that left no monitor: nothing may seem to run, and a `--rm` container goes.
+fn abandon(ctx: &Ctx, id: &str, lock: &Flock) {
+    if recover::repair_locked(ctx, id, lock).unwrap_or(true) {
+        return;
+    }
+    let Ok(container) = containers::load(&ctx.paths, id) else { return };
+    if container.config.auto_remove && !container.alive && container.damaged.is_none() {
+        if let Ok(trash) = remove::unlink(&ctx.paths, id, &container.name, &container.config, true) {
+            remove::destroy(&trash, None);
+        }
+    }
+}
+
+fn micros(begin: Instant) -> u64 {
+    begin.elapsed().as_micros() as u64
 }

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 /// Content of the file `desired` that forbids a restart.
 pub const STOPPED: &str = "stopped";
 
+/// The same, and the CLI is about to start the container again: with `--rm` it stays.
+pub const RESTARTING: &str = "restarting";
+
 /// Ends the helpers and gives the state after this end; `status` is for the caller to say.
 pub fn record(subject: &Subject, incarnation: &mut Incarnation, end: End) -> State {
     let oom_killed = incarnation.cgroup.as_ref().is_some_and(|c| c.oom_killed());
@@ -67,7 +70,7 @@ pub fn undo(subject: &Subject, before: &State, error: &Error) {
 
 /// `--rm`: the container does not exist any more when this returns. Gives the place of its files.
 pub fn remove_if_asked(subject: &Subject) -> Option<PathBuf> {
-    if !subject.config.auto_remove {
+    if !subject.config.auto_remove || wish(&subject.dir).is_some_and(|w| w == RESTARTING) {
         return None;
     }
     let frame = &subject.frame;
@@ -79,7 +82,11 @@ pub fn remove_if_asked(subject: &Subject) -> Option<PathBuf> {
 /// The user has asked for the end (`stop`, `rm -f`, `kill`).
 pub fn stop_wished(dir: &ContainerDir) -> bool {
     // A removed container does not come back.
-    !dir.path().exists() || std::fs::read_to_string(dir.desired()).is_ok_and(|text| text.trim() == STOPPED)
+    !dir.path().exists() || wish(dir).is_some_and(|w| w == STOPPED || w == RESTARTING)
+}
+
+fn wish(dir: &ContainerDir) -> Option<String> {
+    std::fs::read_to_string(dir.desired()).ok().map(|text| text.trim().to_string())
 }
 
 /// Becomes readable when a wish is written.

@@ -13,6 +13,7 @@ pub mod remove;
 mod serve;
 mod stdio;
 
+pub use exit::{RESTARTING, STOPPED};
 pub use log::{STAMP, numbered};
 
 use crate::error::{Context, Error, Result};
@@ -138,7 +139,7 @@ fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Pr
     let ports = Default::default();
     let mut subject = Subject { frame, dir, config, spec, name, boot_id, ports, own_stdio, trace: Trace::default() };
     let mut warnings = Vec::new();
-    let mut rest = || -> Result<Server> {
+    let rest = || -> Result<Server> {
         subject.ports = net::bind_ports(&subject.spec.network.ports)?;
         let log = LogWriter::open(&subject.config.log, &subject.dir.log())?;
         let mut clients = Clients::default();
