@@ -3,7 +3,7 @@
 //! Every namespace crossing is a fork plus an exec of this same binary ("stage"), so the stage test comes first:
 //! monitors and PID 1s must not pay for the command line parser.
 
-use coracle::engine::exec;
+use coracle::engine::{exec, size};
 use coracle::runtime::jobs;
 use coracle::{cli, monitor, stage};
 use std::process::ExitCode;
@@ -12,9 +12,12 @@ use std::process::ExitCode;
 const STAGES: &[(&str, stage::Entry)] = &[(exec::HOLD_STAGE, exec::hold_main), (monitor::STAGE, monitor::main)];
 
 /// Which function does which job of the `work` stage (mapped ids, own mount namespace).
-const JOBS: &[(&str, stage::Job)] =
-    &[("remove-tree", jobs::remove_tree), ("chown-tree", jobs::chown_tree), ("unpack", coracle::image::unpack_job)];
-
+const JOBS: &[(&str, stage::Job)] = &[
+    ("remove-tree", jobs::remove_tree),
+    ("chown-tree", jobs::chown_tree),
+    ("unpack", coracle::image::unpack_job),
+    ("tree-size", size::tree_size),
+];
 fn main() -> ExitCode {
     if let Some(code) = stage::dispatch(STAGES, JOBS) {
         return code;

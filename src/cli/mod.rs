@@ -276,7 +276,7 @@ impl ContainerCommand {
             ContainerCommand::Cp(a) => cp::run(a, cx),
             ContainerCommand::Create(a) => create::run(a, cx),
             ContainerCommand::Exec(a) => exec::run(a, cx),
-            ContainerCommand::Inspect(a) => inspect::run(a, cx),
+            ContainerCommand::Inspect(a) => inspect::run_as(engine::inspect::Type::Container, a, cx),
             ContainerCommand::Kill(a) => kill::run(a, cx),
             ContainerCommand::Logs(a) => logs::run(a, cx),
             ContainerCommand::Port(a) => port::run(a, cx),

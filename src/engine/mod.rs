@@ -2,7 +2,9 @@
 
 pub mod attach;
 pub mod create;
+pub mod doc;
 pub mod exec;
+pub mod inspect;
 pub mod logs;
 pub mod ps;
 pub mod pull;
@@ -11,6 +13,7 @@ pub mod relay;
 pub mod rename;
 pub mod restart;
 pub mod rm;
+pub mod size;
 pub mod start;
 pub mod stop;
 pub mod term;

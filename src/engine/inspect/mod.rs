@@ -1,0 +1,75 @@
+//! `inspect`: containers, images and volumes with Docker's field names.
+
+mod container;
+mod host_config;
+mod image;
+mod network;
+
+pub use container::container;
+pub use image::image;
+pub use network::ports;
+
+use super::Ctx;
+use super::doc::{Doc, fields};
+use crate::error::{Error, Kind, Result};
+use crate::image::Store;
+use crate::volume;
+
+/// What to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Whatever has the name: a container, else an image, else a volume.
+    All,
+    Container,
+    Image,
+    Volume,
+}
+
+/// Where docker and podman print different things.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// `Name` with a slash before it, ids of images with `sha256:`.
+    pub docker: bool,
+    /// `-s`: count the bytes of containers.
+    pub size: bool,
+}
+
+/// The object called `name`.
+pub fn inspect(ctx: &Ctx, name: &str, kind: Type, style: Style) -> Result<Doc> {
+    let absent = |e: &Error| kind == Type::All && e.kind == Kind::NotFound;
+    if matches!(kind, Type::All | Type::Container) {
+        match super::ps::find(ctx, name) {
+            Ok(found) => return container(ctx, &found, style),
+            Err(e) if absent(&e) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    if matches!(kind, Type::All | Type::Image) {
+        match Store::open(&ctx.paths)?.resolve(name) {
+            Ok(found) => return Ok(image(&found, style)),
+            Err(e) if absent(&e) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    match volume::get(&ctx.paths, name) {
+        Ok(found) => Ok(volume(ctx, &found)),
+        Err(e) if absent(&e) => {
+            Err(Error::not_found(format!("find '{name}': there is no such container, image or volume")))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// A volume.
+pub fn volume(ctx: &Ctx, volume: &volume::Volume) -> Doc {
+    fields! {
+        "CreatedAt" => &volume.created,
+        "Driver" => "local",
+        "Labels" => &volume.labels,
+        "Mountpoint" => volume.data(&ctx.paths).to_string_lossy().into_owned(),
+        "Name" => &volume.name,
+        "Options" => &volume.options,
+        "Scope" => "local",
+        "Anonymous" => volume.anonymous,
+    }
+}
