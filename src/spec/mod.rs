@@ -1,6 +1,8 @@
 //! What a container is, as plain data: flags + image config → [`model::Spec`]. No system calls here.
 
 pub mod build;
+#[cfg(test)]
+mod build_tests;
 pub mod caps;
 pub mod command;
 pub mod devices;
