@@ -5,11 +5,16 @@
 
 use coracle::engine::{exec, size};
 use coracle::runtime::jobs;
-use coracle::{cli, monitor, stage};
+use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
 
 /// Which function serves which stage. It stands here so that `stage` itself knows no higher layer.
-const STAGES: &[(&str, stage::Entry)] = &[(exec::HOLD_STAGE, exec::hold_main), (monitor::STAGE, monitor::main)];
+const STAGES: &[(&str, stage::Entry)] = &[
+    (exec::HOLD_STAGE, exec::hold_main),
+    (monitor::STAGE, monitor::main),
+    (net::forward::STAGE, net::forward::main),
+    (net::GUARD_STAGE, net::guard),
+];
 
 /// Which function does which job of the `work` stage (mapped ids, own mount namespace).
 const JOBS: &[(&str, stage::Job)] = &[

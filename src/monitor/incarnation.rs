@@ -202,7 +202,7 @@ fn write_etc(subject: &Subject, network: &NetworkState) -> Result<()> {
     let files = [
         ("hosts", content.hosts.as_deref()),
         ("hostname", Some(content.hostname.as_str())),
-        ("resolv.conf", Some(content.resolv_conf.as_str())),
+        ("resolv.conf", content.resolv_conf.as_deref()),
     ];
     for (name, text) in files {
         let path = dir.join(name);

@@ -5,9 +5,18 @@
 //! are bound into the container, [`setup`] once the network namespace exists, the helpers' death by dropping [`Active`].
 
 mod etc;
+mod facts;
+pub mod forward;
+mod helper;
+pub mod netlink;
+pub mod options;
+mod pasta;
 mod ports;
 mod setup;
+mod slirp;
 
 pub use etc::{EtcContent, HostEtc, etc_content, etc_files};
+pub use helper::Helper;
+pub use pasta::{GUARD as GUARD_STAGE, guard};
 pub use ports::{HostPorts, Listener, bind_ports};
-pub use setup::{Active, Helper, NetRequest, expected, setup};
+pub use setup::{Active, NetRequest, expected, setup};

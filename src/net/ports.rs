@@ -1,9 +1,16 @@
 //! Published ports: listeners in the host's network namespace.
 
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::state::container::PortMapping;
-use std::net::SocketAddr;
+use nix::sys::socket::{setsockopt, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;
+
+/// Connections that the kernel completes while the forwarder is busy or between two incarnations of the container.
+const BACKLOG: i32 = 1024;
+/// Attempts to find a random port that is free for each family.
+const RANDOM_TRIES: usize = 32;
 
 /// One bound socket of the host.
 #[derive(Debug)]
@@ -26,10 +33,176 @@ pub struct HostPorts {
     pub resolved: Vec<PortMapping>,
 }
 
-/// Binds all ports or none. A port in use is [`Kind::Conflict`](crate::error::Kind) and names the port.
+/// Binds all ports or none. A port in use is [`Kind::Conflict`] and names the port.
 pub fn bind_ports(mappings: &[PortMapping]) -> Result<HostPorts> {
-    if mappings.is_empty() {
-        return Ok(HostPorts::default());
+    let mut ports = HostPorts::default();
+    for mapping in mappings {
+        let udp = match mapping.protocol.as_str() {
+            "" | "tcp" => false,
+            "udp" => true,
+            other => {
+                return Err(Error::unsupported(format!("publish port {}/{other}", mapping.container_port))
+                    .hint("tcp and udp can be published"));
+            }
+        };
+        if mapping.container_port == 0 {
+            return Err(Error::user(format!("publish port {}: the container's port can't be 0", describe(mapping))));
+        }
+        let (fd, local) = bind_one(mapping, udp)?;
+        ports.resolved.push(PortMapping { host_port: local.port(), ..mapping.clone() });
+        ports.listeners.push(Listener { fd, local, container_port: mapping.container_port, udp });
     }
-    Err(Error::unsupported("publish ports"))
+    Ok(ports)
+}
+
+fn bind_one(mapping: &PortMapping, udp: bool) -> Result<(OwnedFd, SocketAddr)> {
+    let port = mapping.host_port;
+    match parse_host_ip(&mapping.host_ip)? {
+        Some(ip) => listen(SocketAddr::new(ip, port), udp, true).map_err(|e| explain(e, mapping)),
+        // One dual-stack socket serves both families; it also takes the port away from IPv4-only binders.
+        None => {
+            for _ in 0..RANDOM_TRIES {
+                match listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), udp, false) {
+                    // The kernel picks an IPv6 port; its IPv4 side may be taken.
+                    Err(e) if port == 0 && e.is_errno(libc::EADDRINUSE) => {}
+                    Err(e) if e.is_errno(libc::EAFNOSUPPORT) || e.is_errno(libc::EADDRNOTAVAIL) => break,
+                    other => return other.map_err(|e| explain(e, mapping)),
+                }
+            }
+            // A host without IPv6.
+            listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), udp, true).map_err(|e| explain(e, mapping))
+        }
+    }
+}
+
+/// The address of `-p ADDRESS:…`; `None` = all addresses of both families.
+fn parse_host_ip(text: &str) -> Result<Option<IpAddr>> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if bare.is_empty() {
+        return Ok(None);
+    }
+    match bare.parse() {
+        Ok(ip) => Ok(Some(ip)),
+        Err(_) if bare == "localhost" => Ok(Some(Ipv4Addr::LOCALHOST.into())),
+        Err(_) => Err(Error::user(format!("publish on '{text}': not an IP address"))),
+    }
+}
+
+fn listen(address: SocketAddr, udp: bool, only_own_family: bool) -> Result<(OwnedFd, SocketAddr)> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let kind = if udp { SocketType::DGRAM } else { SocketType::STREAM };
+    let fd = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+        .context("open a socket")?;
+    if address.is_ipv6() {
+        rustix::net::sockopt::set_ipv6_v6only(&fd, only_own_family).context("set IPV6_V6ONLY")?;
+    }
+    if udp {
+        // A reply must leave from the address that the client sent to; on a dual-stack socket the IPv6 form
+        // carries IPv4 addresses too.
+        if address.is_ipv6() {
+            setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true).context("set IPV6_RECVPKTINFO")?;
+        } else {
+            setsockopt(&fd, sockopt::Ipv4PacketInfo, &true).context("set IP_PKTINFO")?;
+        }
+    } else {
+        // Only past connections in TIME_WAIT are ignored by it. On UDP it would let a second socket take the port.
+        rustix::net::sockopt::set_socket_reuseaddr(&fd, true).context("set SO_REUSEADDR")?;
+    }
+    rustix::net::bind(&fd, &address).context("bind")?;
+    if !udp {
+        rustix::net::listen(&fd, BACKLOG).context("listen")?;
+    }
+    let local = rustix::net::getsockname(&fd).context("read the bound address")?;
+    let local = SocketAddr::try_from(local).context("read the bound address")?;
+    Ok((fd, local))
+}
+
+fn explain(e: Error, mapping: &PortMapping) -> Error {
+    let what = format!("publish port {}", describe(mapping));
+    match e.errno {
+        Some(libc::EADDRINUSE) => Error { context: vec![what], ..e }
+            .kind(Kind::Conflict)
+            .hint(format!("another program has it (ss -lnp 'sport = :{}')", mapping.host_port)),
+        Some(libc::EACCES) => Error { context: vec![what], ..e }.kind(Kind::Denied).hint(format!(
+            "ports below {} need privilege: publish a higher one, or as root: sysctl net.ipv4.ip_unprivileged_port_start={}",
+            unprivileged_start(),
+            mapping.host_port
+        )),
+        Some(libc::EADDRNOTAVAIL) => {
+            Error { context: vec![what], ..e }.kind(Kind::User).hint("the address is not one of this host")
+        }
+        _ => e.context(what),
+    }
+}
+
+fn unprivileged_start() -> u16 {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or_default();
+    text.trim().parse().unwrap_or(1024)
+}
+
+/// `[address:]port/protocol` of the host's side.
+fn describe(mapping: &PortMapping) -> String {
+    let protocol = if mapping.protocol.is_empty() { "tcp" } else { &mapping.protocol };
+    match parse_host_ip(&mapping.host_ip) {
+        Ok(Some(IpAddr::V6(ip))) => format!("{}/{protocol}", SocketAddrV6::new(ip, mapping.host_port, 0, 0)),
+        Ok(Some(ip)) => format!("{ip}:{}/{protocol}", mapping.host_port),
+        _ => format!("{}/{protocol}", mapping.host_port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    fn mapping(host_ip: &str, host_port: u16, protocol: &str) -> PortMapping {
+        PortMapping { host_ip: host_ip.into(), host_port, container_port: 80, protocol: protocol.into() }
+    }
+
+    #[test]
+    fn random_ports_serve_both_families() {
+        let ports =
+            bind_ports(&[mapping("", 0, "tcp"), mapping("", 0, "udp"), mapping("127.0.0.1", 0, "tcp")]).unwrap();
+        let tcp = ports.resolved[0].host_port;
+        assert_ne!(tcp, 0);
+        TcpStream::connect(("127.0.0.1", tcp)).unwrap();
+        if ports.listeners[0].local.is_ipv6() {
+            TcpStream::connect(("::1", tcp)).unwrap();
+        }
+        assert!(UdpSocket::bind(("127.0.0.1", ports.resolved[1].host_port)).is_err());
+        assert_eq!(ports.listeners[2].local.ip(), Ipv4Addr::LOCALHOST);
+    }
+
+    #[test]
+    fn a_port_in_use_is_named_and_nothing_stays_bound() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let probe = bind_ports(&[mapping("", 0, "tcp")]).unwrap();
+        let free = probe.resolved[0].host_port;
+        drop(probe);
+        let e = bind_ports(&[mapping("", free, "tcp"), mapping("", port, "tcp")]).unwrap_err();
+        assert_eq!(e.kind, Kind::Conflict);
+        assert!(e.to_string().starts_with(&format!("publish port {port}/tcp: address already in use")), "{e}");
+        assert!(bind_ports(&[mapping("", free, "tcp")]).is_ok());
+    }
+
+    #[test]
+    fn two_containers_cannot_share_a_udp_port() {
+        let first = bind_ports(&[mapping("", 0, "udp")]).unwrap();
+        let again = bind_ports(&[mapping("", first.resolved[0].host_port, "udp")]);
+        assert_eq!(again.unwrap_err().kind, Kind::Conflict);
+    }
+
+    #[test]
+    fn bad_input() {
+        for (mapping, text) in [
+            (mapping("nowhere", 0, "tcp"), "publish on 'nowhere': not an IP address"),
+            (mapping("", 0, "sctp"), "publish port 80/sctp (hint: tcp and udp can be published)"),
+            (mapping("203.0.113.77", 1, "tcp"), "publish port 203.0.113.77:1/tcp: cannot assign requested address"),
+        ] {
+            assert!(bind_ports(&[mapping]).unwrap_err().to_string().starts_with(text));
+        }
+        let ipv6 = mapping("[::1]", 80, "tcp");
+        assert_eq!(describe(&ipv6), "[::1]:80/tcp");
+    }
 }

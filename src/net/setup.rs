@@ -1,10 +1,12 @@
-//! Attaching a network namespace: helper processes and what is known of the addresses.
+//! Attaching a network namespace: which helper, in which order, and what is known of the addresses.
 
-use crate::error::Result;
-use crate::net::HostPorts;
-use crate::spec::model::{Etc, Network};
+use crate::error::{Error, Result};
+use crate::net::facts::Facts;
+use crate::net::helper::Helper;
+use crate::net::options::SlirpOptions;
+use crate::net::{HostPorts, forward, pasta, slirp};
+use crate::spec::model::{Etc, NetMode, Network};
 use crate::state::container::NetworkState;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// What [`setup`] needs to know.
@@ -20,24 +22,6 @@ pub struct NetRequest<'a> {
     pub joined: Option<&'a NetworkState>,
 }
 
-/// A process that serves the container's network from the host's side.
-#[derive(Debug)]
-pub struct Helper {
-    /// `slirp4netns`, `pasta`, `portfwd`.
-    pub name: String,
-    pub pid: i32,
-    /// Readable when it has died.
-    pub pidfd: OwnedFd,
-    /// slirp4netns ends when this is closed, so it can't outlive the monitor.
-    pub(crate) exit: Option<OwnedFd>,
-}
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        self.exit = None;
-    }
-}
-
 /// A running network. Dropping it ends and reaps the helpers.
 #[derive(Debug, Default)]
 pub struct Active {
@@ -48,12 +32,127 @@ pub struct Active {
 }
 
 /// The state that [`setup`] most likely gives, known before any namespace exists: enough to write the /etc files.
-pub fn expected(_spec: &Network, ports: &HostPorts) -> NetworkState {
-    NetworkState { ports: ports.resolved.clone(), ..NetworkState::default() }
+pub fn expected(spec: &Network, ports: &HostPorts) -> NetworkState {
+    let named = |mode: &str| NetworkState { mode: mode.to_owned(), ..NetworkState::default() };
+    let mac = spec.mac.as_deref();
+    let mut state = match &spec.mode {
+        NetMode::Default => slirp::state(&SlirpOptions::default(), mac),
+        // Bad options are reported by setup.
+        NetMode::Slirp4netns(options) => slirp::state(&SlirpOptions::parse(options).unwrap_or_default(), mac),
+        NetMode::Pasta(_) => pasta::state(),
+        NetMode::None => named("none"),
+        NetMode::Host => named("host"),
+        NetMode::Container(id) => named(&format!("container:{id}")),
+        NetMode::Path(path) => named(&format!("ns:{path}")),
+    };
+    if published(&spec.mode) {
+        state.ports = ports.resolved.clone();
+    }
+    state
+}
+
+/// Modes whose ports are forwarded; in the others the container's ports are the host's, another container's, or nobody's.
+fn published(mode: &NetMode) -> bool {
+    matches!(mode, NetMode::Default | NetMode::Slirp4netns(_) | NetMode::Pasta(_) | NetMode::Path(_))
 }
 
 /// Starts what the network mode asks for and returns when the container can use it.
 pub fn setup(request: NetRequest<'_>) -> Result<Active> {
-    let _ = (request.init_pid, request.etc, request.run_dir, request.joined);
-    Ok(Active { state: expected(request.spec, request.ports), ..Active::default() })
+    let spec = request.spec;
+    let mut active = Active { state: expected(spec, request.ports), ..Active::default() };
+    // The helpers start side by side: ours first, since it takes less of what the other is waited for.
+    let forwarder = match published(&spec.mode) && !request.ports.listeners.is_empty() {
+        true => Some(forward::start(request.init_pid, request.ports)?),
+        false => None,
+    };
+    match &spec.mode {
+        NetMode::Default => way_out(&request, &mut active)?,
+        NetMode::Slirp4netns(options) => {
+            let helper = slirp::start(&SlirpOptions::parse(options)?, &active.state, request.init_pid)?.finish()?;
+            active.helpers.push(helper);
+        }
+        NetMode::Pasta(options) => with_pasta(&request, options, &mut active)?,
+        NetMode::Container(_) => {
+            let joined = request.joined.cloned().unwrap_or_default();
+            active.state = NetworkState { mode: active.state.mode, ports: Vec::new(), ..joined };
+        }
+        NetMode::Path(_) => learn(&mut active.state, request.init_pid),
+        NetMode::None | NetMode::Host => {}
+    }
+    if !published(&spec.mode) && !spec.ports.is_empty() {
+        active.warnings.push(format!("published ports have no meaning with --network {}", active.state.mode));
+    }
+    if let Some(forwarder) = forwarder {
+        active.helpers.push(forwarder.finish(&mut active.warnings)?);
+    }
+    Ok(active)
+}
+
+/// The ladder of the default network: slirp4netns, pasta, loopback only with a note.
+fn way_out(request: &NetRequest<'_>, active: &mut Active) -> Result<()> {
+    let first = match slirp::start(&SlirpOptions::default(), &active.state, request.init_pid).and_then(|s| s.finish()) {
+        Ok(helper) => {
+            active.helpers.push(helper);
+            return Ok(());
+        }
+        Err(e) => e,
+    };
+    let ports = std::mem::take(&mut active.state.ports);
+    active.state = NetworkState { ports, ..pasta::state() };
+    let Err(second) = with_pasta(request, &[], active) else {
+        return Ok(());
+    };
+    let ports = std::mem::take(&mut active.state.ports);
+    active.state = NetworkState { mode: "none".into(), ports, ..NetworkState::default() };
+    active.warnings.push(format!("the container has no way out: {}; {}", brief(&first), brief(&second)));
+    Ok(())
+}
+
+fn with_pasta(request: &NetRequest<'_>, options: &[String], active: &mut Active) -> Result<()> {
+    let helper = pasta::start(options, request.init_pid, request.run_dir)?.finish(request.run_dir)?;
+    active.helpers.push(helper);
+    learn(&mut active.state, request.init_pid);
+    Ok(())
+}
+
+/// Replaces what was assumed by what is there.
+fn learn(state: &mut NetworkState, pid: i32) {
+    let facts = Facts::of(pid);
+    if let Some((ip, prefix)) = facts.ip {
+        (state.ip, state.prefix) = (ip.to_string(), prefix);
+    }
+    if let Some((ip6, prefix)) = facts.ip6 {
+        (state.ip6, state.prefix6) = (ip6.to_string(), prefix);
+    }
+    if let Some(gateway) = facts.gateway {
+        state.gateway = gateway.to_string();
+    }
+}
+
+/// An error within a note of one line.
+fn brief(e: &Error) -> String {
+    e.to_string().replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::container::PortMapping;
+
+    #[test]
+    fn states_known_beforehand() {
+        let mapping = PortMapping { container_port: 80, ..PortMapping::default() };
+        let ports = HostPorts { resolved: vec![mapping], ..HostPorts::default() };
+        for (mode, name, ip, published) in [
+            (NetMode::Default, "slirp4netns", "10.0.2.100", 1),
+            (NetMode::Slirp4netns(vec!["cidr=10.9.0.0/24".into()]), "slirp4netns", "10.9.0.100", 1),
+            (NetMode::Pasta(vec![]), "pasta", "10.0.2.100", 1),
+            (NetMode::None, "none", "", 0),
+            (NetMode::Host, "host", "", 0),
+            (NetMode::Container("ab".into()), "container:ab", "", 0),
+        ] {
+            let state = expected(&Network { mode, ..Network::default() }, &ports);
+            assert_eq!((state.mode.as_str(), state.ip.as_str(), state.ports.len()), (name, ip, published));
+        }
+    }
 }

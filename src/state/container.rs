@@ -133,6 +133,8 @@ pub struct NetworkState {
     pub ip6: String,
     pub prefix6: u8,
     pub gateway: String,
+    /// The helper's resolver inside the container's network, or empty.
+    pub dns: String,
     pub mac: String,
     pub ports: Vec<PortMapping>,
 }

@@ -1,0 +1,143 @@
+//! pasta: the way out where it is asked for, or where slirp4netns is missing.
+//!
+//! It gets the same addresses inside as slirp4netns would give, not a copy of the host's, so that the host stays
+//! reachable under its own address and a container's address never changes with the helper.
+
+use crate::error::{Context, Error, Result};
+use crate::net::helper::{Helper, command, find_program};
+use crate::net::options::{MTU, SlirpOptions};
+use crate::stage;
+use crate::state::container::NetworkState;
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::process::Signal;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Name of the program and of the network mode in the state.
+pub(super) const NAME: &str = "pasta";
+/// The stage that becomes the helper.
+pub const GUARD: &str = "guard";
+
+/// A helper that is starting: other work can go on until [`Starting::finish`].
+pub(super) struct Starting {
+    helper: Helper,
+    ready: OwnedFd,
+}
+
+/// What pasta gives a container; user options may change it, [`super::facts`] then finds out.
+pub(super) fn state() -> NetworkState {
+    let options = SlirpOptions::default();
+    NetworkState {
+        mode: NAME.into(),
+        ip: options.address().to_string(),
+        prefix: options.network.prefix_len(),
+        gateway: options.gateway().to_string(),
+        dns: options.dns().to_string(),
+        ..NetworkState::default()
+    }
+}
+
+fn arguments(user: &[String], pid_file: &Path, pid: i32) -> Vec<OsString> {
+    let state = state();
+    let given = |names: &[&str]| user.iter().any(|o| names.contains(&o.split('=').next().unwrap_or(o)));
+    let mut args: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
+    add(&["--foreground", "--quiet", "--config-net"]);
+    if !given(&["-a", "--address"]) {
+        add(&["--address", &state.ip, "--netmask", &state.prefix.to_string()]);
+    }
+    if !given(&["-g", "--gateway"]) {
+        add(&["--gateway", &state.gateway]);
+    }
+    if !given(&["--dns-forward"]) {
+        add(&["--dns-forward", &state.dns]);
+    }
+    if !given(&["-I", "--ns-ifname"]) {
+        add(&["--ns-ifname", "tap0"]);
+    }
+    if !given(&["-m", "--mtu"]) {
+        add(&["--mtu", &MTU.to_string()]);
+    }
+    // It would forward every port that is bound on either side: publishing is our forwarder's work.
+    for (short, long) in [("-t", "--tcp-ports"), ("-u", "--udp-ports"), ("-T", "--tcp-ns"), ("-U", "--udp-ns")] {
+        if !given(&[short, long]) {
+            add(&[short, "none"]);
+        }
+    }
+    // Else the gateway's address leads to the host's loopback. `--map-gw` is podman's word for leaving it so.
+    if !given(&["--map-gw", "--no-map-gw"]) {
+        add(&["--no-map-gw"]);
+    }
+    args.extend(user.iter().filter(|o| *o != "--map-gw").map(OsString::from));
+    args.extend(["--pid".into(), pid_file.into(), pid.to_string().into()]);
+    args
+}
+
+/// Starts it for the namespaces of process `pid`; `run_dir` holds a fifo until it is ready.
+pub(super) fn start(user: &[String], pid: i32, run_dir: &Path) -> Result<Starting> {
+    let Some(program) = find_program(NAME) else {
+        return Err(Error::unsupported(format!("start {NAME}: not installed")).hint("install passt"));
+    };
+    // It reports readiness by writing its pid file only; as a fifo that is an event that can be waited for.
+    std::fs::create_dir_all(run_dir).with_context(|| format!("make directory {}", run_dir.display()))?;
+    let fifo = run_dir.join("pasta.pid");
+    let _ = std::fs::remove_file(&fifo);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+        .with_context(|| format!("make fifo {}", fifo.display()))?;
+    let ready = rustix::fs::open(&fifo, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("open {}", fifo.display()))?;
+    let parent = rustix::process::getpid().as_raw_nonzero().to_string();
+    let mut args: Vec<OsString> = vec![GUARD.into(), parent.into(), program.into()];
+    args.extend(arguments(user, &fifo, pid));
+    let mut guarded = command(stage::program(), args);
+    guarded.arg0(stage::ARGV0);
+    let helper = Helper::start(NAME, guarded, &[], None)?;
+    Ok(Starting { helper, ready })
+}
+
+impl Starting {
+    pub(super) fn finish(mut self, run_dir: &Path) -> Result<Helper> {
+        let done = self.helper.await_ready(self.ready.as_fd());
+        let _ = std::fs::remove_file(run_dir.join("pasta.pid"));
+        done.map(|()| self.helper)
+    }
+}
+
+/// The `guard` stage (caller's pid, program, arguments): becomes the program, which is killed when the caller dies.
+/// slirp4netns has a descriptor for that; pasta would live on, since it holds the container's network namespace itself.
+pub fn guard(args: &[String]) -> ExitCode {
+    let [caller, program, args @ ..] = args else {
+        return ExitCode::from(125);
+    };
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let parent = rustix::process::getppid().map_or(0, |p| p.as_raw_nonzero().get());
+    if parent.to_string() != *caller {
+        return ExitCode::from(125); // it died before the signal was armed
+    }
+    let e = command(Path::new(program), args).exec();
+    eprintln!("execute {program}: {e}");
+    ExitCode::from(126)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(user: &[&str]) -> String {
+        let user: Vec<String> = user.iter().map(|s| (*s).to_owned()).collect();
+        let words = arguments(&user, Path::new("/p"), 7);
+        words.iter().map(|w| w.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn closed_by_default_and_open_to_user_options() {
+        let plain = args(&[]);
+        assert!(plain.contains("--no-map-gw") && plain.contains("-T none") && plain.ends_with("--pid /p 7"));
+        let user = args(&["--map-gw", "-T", "5432", "--mtu=1500"]);
+        assert!(!user.contains("map-gw") && !user.contains("-T none") && !user.contains("65520"));
+        assert!(user.contains("-T 5432 --mtu=1500"));
+    }
+}
