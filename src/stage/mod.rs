@@ -3,7 +3,8 @@
 //! A stage is this same binary, started with `argv[0] = "coracle-stage"` and the stage's name as `argv[1]`.
 
 mod channel;
-mod spawn;
+pub(crate) mod ids;
+pub(crate) mod spawn;
 mod work;
 
 pub use channel::Channel;

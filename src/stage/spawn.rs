@@ -1,8 +1,14 @@
 //! Starting a stage in the host's namespaces.
 
-use crate::error::{Error, Result};
+use super::ARGV0;
+use crate::error::{Context, Error, Result};
+use crate::sys::clone::{Exec, Program, Spawned};
+use crate::sys::{clone, process};
+use rustix::fs::{Mode, OFlags};
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -12,9 +18,10 @@ pub fn set_program(path: impl Into<PathBuf>) {
     let _ = PROGRAM.set(path.into());
 }
 
-/// The binary that serves the stages: this one, unless [`set_program`] was called.
-pub fn program() -> &'static Path {
-    PROGRAM.get_or_init(|| std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")))
+/// The binary that serves the stages: this very one, even when a newer one took its name, unless [`set_program`] was
+/// called.
+pub fn program() -> PathBuf {
+    PROGRAM.get().cloned().unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }
 
 /// What a stage gets as fds 0, 1 and 2.
@@ -40,13 +47,23 @@ pub struct Child {
 }
 
 impl Child {
-    /// Waits for the end: exit code, or 128 + signal.
+    /// Waits for the end: exit code, or 128 + signal. Once.
     pub fn wait(&self) -> Result<i32> {
-        Err(Error::unsupported("wait for a stage: not built yet"))
+        process::wait(self.pid).with_context(|| format!("wait for process {}", self.pid))
     }
+
     /// Sends `signal`; a process that is gone already is no error.
-    pub fn kill(&self, _signal: i32) -> Result<()> {
-        Err(Error::unsupported("kill a stage: not built yet"))
+    pub fn kill(&self, signal: i32) -> Result<()> {
+        match process::pidfd_kill(self.pidfd.as_fd(), signal) {
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            other => other.with_context(|| format!("send signal {signal} to process {}", self.pid)),
+        }
+    }
+}
+
+impl From<Spawned> for Child {
+    fn from(s: Spawned) -> Child {
+        Child { pid: s.pid, pidfd: s.pidfd }
     }
 }
 
@@ -57,14 +74,58 @@ impl AsFd for Child {
     }
 }
 
+/// argv of a stage.
+pub(crate) fn argv(stage: &str, args: &[String]) -> Result<Vec<CString>> {
+    [ARGV0, stage].into_iter().chain(args.iter().map(String::as_str)).map(cstring).collect()
+}
+
+pub(crate) fn cstring(text: impl Into<Vec<u8>>) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::user("pass a string with a zero byte to a process"))
+}
+
+/// Our environment.
+fn environment() -> Result<Vec<CString>> {
+    std::env::vars_os()
+        .map(|(key, value)| cstring([key.into_vec(), b"=".to_vec(), value.into_vec()].concat()))
+        .collect()
+}
+
+/// /dev/null, read and write.
+pub(crate) fn dev_null() -> Result<OwnedFd> {
+    rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).context("open /dev/null")
+}
+
 /// Starts the stage `stage` in the present namespaces. `fds` become 3, 4, …; everything else is closed. With
 /// `session` it leads a session of its own (setsid(2)).
 pub fn spawn(
     stage: &str,
-    _args: &[String],
-    _fds: &[BorrowedFd<'_>],
-    _streams: Streams<'_>,
-    _session: bool,
+    args: &[String],
+    fds: &[BorrowedFd<'_>],
+    streams: Streams<'_>,
+    session: bool,
 ) -> Result<Child> {
-    Err(Error::unsupported(format!("start stage {stage}: not built yet")))
+    let null = dev_null()?;
+    let null = Some(null.as_fd());
+    let stdio = match streams {
+        Streams::Inherit => [None; 3],
+        Streams::Null => [null; 3],
+        Streams::Stderr => [null, null, None],
+        Streams::Fds { stdin, stdout, stderr } => [Some(stdin), Some(stdout), Some(stderr)],
+    };
+    let path = cstring(program().as_os_str().as_bytes())?;
+    let (argv, env) = (argv(stage, args)?, environment()?);
+    let spawned = clone::spawn(&Exec {
+        program: Program::Path(&path),
+        argv: &argv,
+        env: &env,
+        stdio,
+        fds,
+        namespaces: 0,
+        joins: &[],
+        cgroup_procs: None,
+        session,
+        death_signal: 0,
+        ambient: false,
+    });
+    spawned.map(Child::from).with_context(|| format!("start stage {stage}"))
 }

@@ -1,0 +1,228 @@
+//! Process state: execve, signals, namespaces, descriptors.
+
+use rustix::io::{Errno, Result};
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+fn check(result: i64) -> Result<i64> {
+    if result >= 0 { Ok(result) } else { Err(last()) }
+}
+
+fn last() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+/// Marks all descriptors from `first` on close-on-exec: close_range(2), Linux 5.11.
+pub(super) fn raw_close_range_cloexec(first: c_int) -> i64 {
+    // SAFETY: no memory is passed.
+    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) }
+}
+
+/// Marks every descriptor from `first` on close-on-exec.
+pub fn cloexec_from(first: i32) -> Result<()> {
+    check(raw_close_range_cloexec(first)).map(drop)
+}
+
+/// Closes every descriptor from `first` on, whoever owns it: only where nothing above is used afterwards, as in a
+/// stage's last steps.
+pub fn close_from(first: i32) -> Result<()> {
+    // SAFETY: no memory is passed. Owners of closed descriptors must not use them again, as documented.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) }).map(drop)
+}
+
+/// Takes ownership of an inherited descriptor (a stage's 3, 4, …) and makes it close-on-exec; EBADF if it is not open.
+/// Each number may be taken once.
+pub fn take_fd(n: i32) -> Result<OwnedFd> {
+    // SAFETY: F_SETFD passes no memory and fails for a closed number.
+    check(unsafe { libc::fcntl(n, libc::F_SETFD, libc::FD_CLOEXEC) }.into())?;
+    // SAFETY: open, as just seen, and by the contract above nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(n) })
+}
+
+/// Replaces the process; returns only on failure.
+pub fn exec(program: &CStr, argv: &[CString], env: &[CString]) -> Errno {
+    let pointers = |list: &[CString]| -> Vec<*const c_char> {
+        list.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: both arrays end with a null pointer and their strings live until the call returns, if it does.
+    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    last()
+}
+
+/// Replaces the process by the file behind `fd`; returns only on failure.
+pub fn exec_fd(fd: BorrowedFd<'_>, argv: &[CString], env: &[CString]) -> Errno {
+    let pointers = |list: &[CString]| -> Vec<*const c_char> {
+        list.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: as in `exec`.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            argv.as_ptr(),
+            env.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    last()
+}
+
+/// All signal handlers default, none blocked: the state in which a program expects to start.
+pub fn reset_signals() {
+    // SAFETY: SIG_DFL installs no code of ours; numbers that can't be set fail harmlessly. The set is on this stack.
+    unsafe {
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Blocks all signals, for a loop of [`next_signal`].
+pub fn block_signals() {
+    // SAFETY: the set is initialised by sigfillset(3) and lives on this stack.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+    }
+}
+
+/// Waits for any blocked signal and gives its number.
+pub fn next_signal() -> i32 {
+    // SAFETY: the set is initialised by sigfillset(3); no siginfo is asked for.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        loop {
+            let signal = libc::sigwaitinfo(&raw const all, std::ptr::null_mut());
+            if signal > 0 {
+                return signal;
+            }
+        }
+    }
+}
+
+/// Sends `signal` (0 = none, just checks) to a process by pid: only for own, unreaped children.
+pub fn kill(pid: i32, signal: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
+}
+
+/// Sends any signal number, real-time ones included, to the process behind `pidfd`.
+pub fn pidfd_kill(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    // SAFETY: a null siginfo is allowed (pidfd_send_signal(2)).
+    check(unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+    })
+    .map(drop)
+}
+
+/// Reaps any child that has ended: pid and exit code (128 + signal); `None` when there is none.
+pub fn reap_any() -> Option<(i32, i32)> {
+    let mut status = 0;
+    // SAFETY: `status` is written by the kernel.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    (pid > 0).then(|| (pid, exit_code(status)))
+}
+
+fn exit_code(status: c_int) -> i32 {
+    if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) }
+}
+
+/// Waits for our own child `pid`: exit code, or 128 + signal.
+pub fn wait(pid: i32) -> Result<i32> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is written by the kernel.
+        let result = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        match check(result.into()) {
+            Ok(_) => return Ok(exit_code(status)),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Forks without running libc's handlers: 0 in the child. With `sibling` the child's parent is ours (CLONE_PARENT).
+///
+/// The process must be single-threaded (checked): the child goes on with all our memory.
+pub fn fork(sibling: bool) -> Result<i32> {
+    let threads = std::fs::read_dir("/proc/self/task").map(|d| d.count());
+    if matches!(threads, Ok(n) if n > 1) {
+        return Err(Errno::BUSY);
+    }
+    let flags = if sibling { libc::CLONE_PARENT } else { libc::SIGCHLD };
+    // SAFETY: with a null stack clone(2) is fork(2); the only thread goes on in the child, so no lock is held by a
+    // thread that is gone.
+    check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) }).map(|pid| pid as i32)
+}
+
+/// Leaves some of the caller's namespaces for fresh ones (CLONE_NEW*); single-threaded where `flags` has NEWUSER.
+pub fn unshare(flags: c_int) -> Result<()> {
+    // SAFETY: namespaces only; CLONE_FILES and CLONE_VM are not offered to callers outside the runtime.
+    check(unsafe { libc::unshare(flags) }.into()).map(drop)
+}
+
+/// Enters namespaces: `fd` is a pidfd (any CLONE_NEW* flags) or a namespace file (its flag).
+pub fn setns(fd: BorrowedFd<'_>, flags: c_int) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::setns(fd.as_raw_fd(), flags) }.into()).map(drop)
+}
+
+/// Ends the process at once, without destructors or exit handlers.
+pub fn exit(code: i32) -> ! {
+    // SAFETY: always sound.
+    unsafe { libc::_exit(code) }
+}
+
+/// sethostname(2) and setdomainname(2) of this UTS namespace.
+pub fn set_names(hostname: Option<&str>, domain: Option<&str>) -> Result<()> {
+    // SAFETY: pointer and length describe the string.
+    unsafe {
+        if let Some(name) = hostname {
+            check(libc::sethostname(name.as_ptr().cast(), name.len()).into())?;
+        }
+        if let Some(name) = domain {
+            check(libc::setdomainname(name.as_ptr().cast(), name.len()).into())?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets IFF_UP of the loopback device of this network namespace (netdevice(7)).
+pub fn loopback_up() -> Result<()> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    // SAFETY: `ifreq` is plain data, zero is valid; the ioctls read and write only it.
+    unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        request.ifr_name[0] = b'l' as c_char;
+        request.ifr_name[1] = b'o' as c_char;
+        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request).into())?;
+        request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short;
+        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw mut request).into())?;
+    }
+    Ok(())
+}
+
+/// Sets a resource limit of this process by its number (setrlimit(2)).
+pub fn set_rlimit(resource: u32, soft: u64, hard: u64) -> Result<()> {
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    // SAFETY: prlimit64(2) reads `limit`; the old value is not asked for.
+    check(unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, &raw const limit, std::ptr::null_mut::<u8>()) })
+        .map(drop)
+}
+
+/// Soft and hard limit of this process.
+pub fn rlimit(resource: u32) -> Result<(u64, u64)> {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: prlimit64(2) writes `limit`.
+    check(unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, std::ptr::null::<u8>(), &raw mut limit) })?;
+    Ok((limit.rlim_cur, limit.rlim_max))
+}
