@@ -4,12 +4,13 @@
 //! monitors and PID 1s must not pay for the command line parser.
 
 use coracle::engine::{exec, size};
-use coracle::runtime::jobs;
+use coracle::runtime::{init, jobs};
 use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
 
 /// Which function serves which stage. It stands here so that `stage` itself knows no higher layer.
 const STAGES: &[(&str, stage::Entry)] = &[
+    ("init", init::main),
     (exec::HOLD_STAGE, exec::hold_main),
     (monitor::STAGE, monitor::main),
     (net::forward::STAGE, net::forward::main),
@@ -23,6 +24,7 @@ const JOBS: &[(&str, stage::Job)] = &[
     ("unpack", coracle::image::unpack_job),
     ("tree-size", size::tree_size),
 ];
+
 fn main() -> ExitCode {
     if let Some(code) = stage::dispatch(STAGES, JOBS) {
         return code;

@@ -1,12 +1,18 @@
-//! Jobs of the `work` stage that other areas need.
+//! Jobs of the `work` stage that other areas need, and the root of a stopped container.
 
-use crate::error::{Error, Result};
+use super::rootfs;
+use crate::error::{Context, Error, Result};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RawDir, Uid, open, openat, statat, unlinkat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::os::fd::OwnedFd;
+use std::ffi::{CStr, CString};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-/// Request of `remove-tree`: deletes `path` and all below it, whoever of the mapped ids owns it. Answer: null.
+/// Request of `remove-tree`: deletes `path` and all below it, whoever of the mapped ids owns it. Answer: null. A path
+/// that is not there is no error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RemoveTree {
     pub path: PathBuf,
@@ -29,23 +35,187 @@ pub struct RootFs {
     pub work: PathBuf,
     /// `--rootfs DIR`, used in place.
     pub rootfs: Option<PathBuf>,
-    /// The id map is not the store's (keep-id).
-    #[serde(default)]
-    pub readonly: bool,
 }
 
-/// Mounts a stopped container's root inside a job (`WorkNs::New`) and gives a descriptor of it (O_PATH directory, a
-/// detached mount: gone when the job ends). Use it with openat2(RESOLVE_IN_ROOT) only.
-pub fn mount_root(_root: &RootFs) -> Result<OwnedFd> {
-    Err(Error::unsupported("mount a root file system: not built yet"))
+/// Mounts a stopped container's root inside a job (`WorkNs::New`) and gives a descriptor of its root directory: gone
+/// when the job ends. Use it with openat2(RESOLVE_IN_ROOT) (`sys::rooted`) only. Never while the container runs: two
+/// overlays on one upper directory corrupt it.
+pub fn mount_root(root: &RootFs) -> Result<OwnedFd> {
+    let dir = match &root.rootfs {
+        Some(dir) => open(dir, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .with_context(|| format!("open {}", dir.display()))?,
+        None => {
+            rootfs::prepare(&root.lowers, &root.upper, &root.work)?;
+            rootfs::overlay(&root.lowers, &root.upper, &root.work, false)?.0
+        }
+    };
+    openat(&dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).context("open the root")
+}
+
+fn decode<T: serde::de::DeserializeOwned>(request: Value) -> Result<T> {
+    serde_json::from_value(request).context("decode the job's request")
 }
 
 /// Job `remove-tree`.
-pub fn remove_tree(_request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
-    Err(Error::unsupported("remove a tree: not built yet"))
+pub fn remove_tree(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
+    let RemoveTree { path } = decode(request)?;
+    let what = || format!("remove {}", path.display());
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::bug(what()));
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let parent = match open(parent, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(Value::Null),
+        other => other.with_context(what)?,
+    };
+    let name = crate::stage::spawn::cstring(std::os::unix::ffi::OsStrExt::as_bytes(name))?;
+    remove_at(parent.as_fd(), &name).with_context(what)?;
+    Ok(Value::Null)
+}
+
+/// Removes one entry with everything below; what is gone already is fine. Depth costs one descriptor per level only.
+fn remove_at(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
+    match unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(e) => return Err(e),
+    }
+    match unlinkat(dir, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+        Err(e) => return Err(e),
+    }
+    let child =
+        openat(dir, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    // Names first: deleting while reading is allowed, but repeats on some file systems.
+    loop {
+        let names = names_of(child.as_fd(), 4096)?;
+        if names.is_empty() {
+            break;
+        }
+        for name in &names {
+            remove_at(child.as_fd(), name)?;
+        }
+    }
+    match unlinkat(dir, name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
+
+/// Up to about `limit` entries of a directory, from its start.
+fn names_of(dir: BorrowedFd<'_>, limit: usize) -> rustix::io::Result<Vec<CString>> {
+    rustix::fs::seek(dir, rustix::fs::SeekFrom::Start(0))?;
+    let mut buffer = [MaybeUninit::uninit(); 16 << 10];
+    let mut entries = RawDir::new(dir, &mut buffer);
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
+        }
+        if names.len() >= limit {
+            break;
+        }
+    }
+    Ok(names)
 }
 
 /// Job `chown-tree`.
-pub fn chown_tree(_request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
-    Err(Error::unsupported("chown a tree: not built yet"))
+pub fn chown_tree(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
+    let ChownTree { path, uid, gid } = decode(request)?;
+    let what = || format!("change the owner of {}", path.display());
+    let root = open(&path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).with_context(what)?;
+    chown_all(root.as_fd(), uid, gid).with_context(what)?;
+    Ok(Value::Null)
+}
+
+/// Gives `place` and, if it is a directory, everything below it on the same file system to `uid`:`gid`. Entries that
+/// are theirs already are not touched, so a second pass is quick and changes no ctime.
+pub(super) fn chown_all(place: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
+    let stat = statat(place, "", AtFlags::EMPTY_PATH).context("look at it")?;
+    chown_one(place, c"", uid, gid, &stat).context("change its owner")?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Ok(());
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = openat(place, ".", flags, Mode::empty()).context("read it")?;
+    chown_below(dir, uid, gid, stat.st_dev)
+}
+
+fn chown_one(dir: BorrowedFd<'_>, name: &CStr, uid: u32, gid: u32, stat: &rustix::fs::Stat) -> rustix::io::Result<()> {
+    if stat.st_uid == uid && stat.st_gid == gid {
+        return Ok(());
+    }
+    let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
+    rustix::fs::chownat(dir, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), flags)?;
+    // chown(2) takes the set-id bits away.
+    if stat.st_mode & 0o6000 != 0 && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+        rustix::fs::chmodat(dir, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty())?;
+    }
+    Ok(())
+}
+
+fn chown_below(dir: OwnedFd, uid: u32, gid: u32, device: u64) -> Result<()> {
+    for entry in Dir::read_from(&dir).context("read a directory")? {
+        let entry = entry.context("read a directory")?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let what = || format!("change the owner of {}", name.to_string_lossy());
+        let stat = match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => continue,
+            other => other.with_context(what)?,
+        };
+        if stat.st_dev != device {
+            continue;
+        }
+        chown_one(dir.as_fd(), name, uid, gid, &stat).with_context(what)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let child = openat(&dir, name, flags, Mode::empty()).with_context(what)?;
+            chown_below(child, uid, gid, device).with_context(|| name.to_string_lossy().into_owned())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn removes_deep_and_wide_trees() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().join("top");
+        let mut deep = top.clone();
+        for _ in 0..100 {
+            deep.push("d");
+        }
+        fs::create_dir_all(&deep).unwrap();
+        for n in 0..5000 {
+            fs::write(top.join(format!("f{n}")), "").unwrap();
+        }
+        std::os::unix::fs::symlink("/etc", top.join("link")).unwrap();
+        let request = serde_json::to_value(RemoveTree { path: top.clone() }).unwrap();
+        remove_tree(request.clone(), Vec::new()).unwrap();
+        assert!(!top.exists());
+        assert!(fs::metadata("/etc").is_ok());
+        remove_tree(request, Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn chown_to_the_present_owner_changes_nothing() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        fs::write(dir.path().join("sub/f"), "").unwrap();
+        let before = fs::metadata(dir.path().join("sub/f")).unwrap();
+        let request = ChownTree { path: dir.path().into(), uid: before.uid(), gid: before.gid() };
+        chown_tree(serde_json::to_value(request).unwrap(), Vec::new()).unwrap();
+        let after = fs::metadata(dir.path().join("sub/f")).unwrap();
+        assert_eq!((before.ctime(), before.ctime_nsec()), (after.ctime(), after.ctime_nsec()));
+    }
 }

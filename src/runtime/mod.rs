@@ -3,13 +3,28 @@
 //! [`launch`] clones PID 1 (stage `init`), which interprets the plan made from the spec, reports `created`, waits for
 //! [`Init::go`] and executes the container's program. [`exec`] puts a further process into a running container.
 
+mod attrs;
 pub mod cgroup;
 pub mod copyup;
+mod host;
+pub mod init;
 pub mod jobs;
+mod launch;
+mod plan;
+mod program;
+mod reaper;
+mod rootfs;
 pub mod seccomp;
+mod setup;
+mod terminal;
+mod user;
+
+pub use init::Phase;
+pub use launch::launch;
 
 use crate::error::{Error, Result};
 use crate::spec::model::Spec;
+use crate::stage::Channel;
 use crate::state::paths::ContainerDir;
 use crate::userns::IdMap;
 use std::collections::BTreeMap;
@@ -56,8 +71,6 @@ pub struct LaunchRequest<'a> {
     pub volumes: BTreeMap<String, PathBuf>,
     /// Columns and rows of the pty.
     pub window: Option<(u16, u16)>,
-    /// Print the phases with their times to stderr.
-    pub trace: bool,
 }
 
 /// What PID 1 set up.
@@ -75,27 +88,10 @@ pub struct Init {
     pub pid: i32,
     /// Readable once it has ended.
     pub pidfd: OwnedFd,
-}
-
-/// Clones PID 1. On return its id maps are written and all its namespaces exist, so that the network can be set up
-/// while it mounts.
-pub fn launch(_request: LaunchRequest<'_>) -> Result<Init> {
-    Err(Error::unsupported("launch a container: not built yet"))
-}
-
-impl Init {
-    /// Waits until everything but the program's execution is done.
-    pub fn created(&mut self) -> Result<Created> {
-        Err(Error::unsupported("set up a container: not built yet"))
-    }
-    /// Lets PID 1 execute the program.
-    pub fn go(&mut self) -> Result<()> {
-        Err(Error::unsupported("start the program: not built yet"))
-    }
-    /// Waits until the program executes, or for the error that kept it from it (kinds CannotExec, CommandNotFound).
-    pub fn executed(&mut self) -> Result<()> {
-        Err(Error::unsupported("start the program: not built yet"))
-    }
+    phases: Vec<Phase>,
+    channel: Channel,
+    executed: bool,
+    reaped: bool,
 }
 
 /// A further process for a running container.

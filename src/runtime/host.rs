@@ -1,0 +1,84 @@
+//! Facts and descriptors of the host that a launch needs.
+
+use crate::error::{Context, Error, Result};
+use crate::stage;
+use crate::sys::clone::{Exec, Program, Spawned, spawn};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, memfd_create, open, openat};
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Starts our program in new namespaces so that nobody in them can write it: through a read-only mount of its own, or
+/// (Linux before 5.12, a replaced binary) from a sealed copy. `exec.program` is ours to choose.
+pub(super) fn spawn_protected(exec: &Exec<'_>) -> Result<Spawned> {
+    let program = stage::program();
+    // What runs now; its name may belong to a newer version by now.
+    let meta = fs::metadata(&program).context("look at our own program")?;
+    if let Ok(path) = fs::read_link(&program).or_else(|_| fs::canonicalize(&program)) {
+        let path = stage::spawn::cstring(path.as_os_str().as_bytes())?;
+        let program = Program::Detached { path: &path, device: meta.dev(), inode: meta.ino() };
+        match spawn(&Exec { program, ..*exec }) {
+            Err(e) if e.context[0].contains("mount") => {}
+            other => return other,
+        }
+    }
+    let copy = sealed_copy(&program)?;
+    spawn(&Exec { program: Program::Fd(copy.as_fd()), ..*exec })
+}
+
+/// A memfd with the program's content that nobody can change any more.
+fn sealed_copy(program: &Path) -> Result<OwnedFd> {
+    let what = "copy our own program to memory";
+    let memfd = memfd_create("coracle", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).context(what)?;
+    let mut file = fs::File::from(memfd);
+    std::io::copy(&mut fs::File::open(program).context(what)?, &mut file).context(what)?;
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    rustix::fs::fcntl_add_seals(&file, seals).context(what)?;
+    // A writable descriptor of a file can't be executed (ETXTBSY).
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+    open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).context(what)
+}
+
+/// cgroup.procs of the directory `dir`, for writing by the child.
+pub(super) fn cgroup_procs(dir: BorrowedFd<'_>) -> Result<OwnedFd> {
+    openat(dir, "cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+        .context("open the container's cgroup.procs")
+}
+
+/// A namespace file named by the user.
+pub(super) fn open_namespace(path: &str) -> Result<OwnedFd> {
+    open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| Error::errno(e.raw_os_error(), format!("open the namespace {path}")))
+}
+
+/// Device nodes for --privileged: all in /dev that this user may open, but for terminals (whose are other people's) and
+/// what every container has of its own.
+pub(super) fn devices() -> Vec<PathBuf> {
+    const OWN: [&str; 11] =
+        ["null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm", "mqueue"];
+    let mut found = Vec::new();
+    let mut pending = vec![PathBuf::from("/dev")];
+    while let Some(dir) = pending.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            let Ok(kind) = entry.file_type() else { continue };
+            let top = dir == Path::new("/dev");
+            if top && (OWN.contains(&text.as_ref()) || text.starts_with("tty") || text.starts_with("pty")) {
+                continue;
+            }
+            if kind.is_dir() {
+                pending.push(entry.path());
+            } else if kind.is_char_device() || kind.is_block_device() {
+                let access = rustix::fs::access(entry.path(), rustix::fs::Access::READ_OK);
+                if access.is_ok() {
+                    found.push(entry.path());
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,162 @@
+//! Stage `init`: PID 1 of a container, from its first instruction to the program's execve.
+//!
+//! It starts unmapped (all capabilities are ambient) so that its start-up and the network namespace overlap with the
+//! id map helpers. Frames: ← `Plan`, → `Ready`, ← `Mapped`, → `Created`, ← `Go`, then EOF (executed) or → `Failed`.
+
+use super::plan::Step;
+use super::program::{Program, give_pipe};
+use super::reaper;
+use super::setup::Setup;
+use super::terminal::Terminal;
+use super::user::{self, User};
+use crate::error::{Context, Error, Result};
+use crate::stage::{Channel, ids};
+use crate::sys::process;
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+/// To PID 1.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum ToInit {
+    Plan(Box<Plan>),
+    /// The id maps are written.
+    Mapped,
+    Go,
+}
+
+/// From PID 1.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum FromInit {
+    /// All namespaces exist.
+    Ready,
+    /// With the pty's master, if any.
+    Created {
+        warnings: Vec<String>,
+        phases: Vec<Phase>,
+    },
+    Failed(Error),
+}
+
+/// A point in time of a start: CLOCK_MONOTONIC, nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    pub name: String,
+    pub at: u64,
+}
+
+impl Phase {
+    pub(super) fn now(name: impl Into<String>) -> Phase {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Phase { name: name.into(), at: time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 }
+    }
+}
+
+/// All that PID 1 does.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Plan {
+    /// CLONE_NEW* still to be made; the rest came with the clone or is joined.
+    pub unshare: i32,
+    /// setns(2) flags of the descriptors that come with this frame.
+    pub joins: Vec<i32>,
+    pub steps: Vec<Step>,
+    pub program: Program,
+    pub tty: bool,
+    /// Our reaper stays PID 1.
+    pub reaper: bool,
+    /// Highest group mapped in one piece from 0.
+    pub groups: u32,
+}
+
+/// Entry of the stage; fd 3 is the channel.
+pub fn main(_args: &[String]) -> ExitCode {
+    let Ok(channel) = Channel::inherited(3) else { return ExitCode::from(125) };
+    let Err(error) = run(&channel) else { return ExitCode::SUCCESS };
+    // Without a reader nobody waits for the reason.
+    let _ = channel.send(&FromInit::Failed(error), &[]);
+    ExitCode::from(125)
+}
+
+fn receive(channel: &Channel) -> Result<(ToInit, Vec<OwnedFd>)> {
+    channel.recv()?.ok_or_else(|| Error::bug("wait for the monitor: it is gone"))
+}
+
+fn run(channel: &Channel) -> Result<()> {
+    let mut phases = vec![Phase::now("init: started")];
+    let (ToInit::Plan(plan), fds) = receive(channel)? else {
+        return Err(Error::bug("start PID 1 without a plan"));
+    };
+    for (fd, flags) in fds.iter().zip(&plan.joins) {
+        process::setns(fd.as_fd(), *flags).context("join a namespace").map_err(|e| {
+            e.hint("a namespace of another container can only be entered together with its user namespace")
+        })?;
+    }
+    drop(fds);
+    process::unshare(plan.unshare).context("make new namespaces")?;
+    phases.push(Phase::now("init: namespaces made"));
+    channel.send(&FromInit::Ready, &[])?;
+    let (ToInit::Mapped, _) = receive(channel)? else {
+        return Err(Error::bug("start PID 1 without id maps"));
+    };
+    phases.push(Phase::now("init: ids mapped"));
+    // Nobody in a joined pid or user namespace may look into this process.
+    ids::undumpable()?;
+    if plan.program.groups.iter().any(|g| g == "keep-groups") {
+        ids::become_root(false)?;
+    } else {
+        ids::become_root(!plan.program.one_id)?;
+    }
+    ids::undumpable()?;
+    let (user, master, warnings) = set_up(&plan, &mut phases)?;
+    let fds: Vec<_> = master.iter().map(AsFd::as_fd).collect();
+    channel.send(&FromInit::Created { warnings, phases }, &fds)?;
+    drop(master);
+    let (ToInit::Go, _) = receive(channel)? else {
+        return Err(Error::bug("start the program without leave"));
+    };
+    finish(&plan, &user, channel)
+}
+
+fn set_up(plan: &Plan, phases: &mut Vec<Phase>) -> Result<(User, Option<OwnedFd>, Vec<String>)> {
+    let mut setup = Setup::default();
+    setup.groups = plan.groups;
+    setup.isolate()?;
+    for (n, step) in plan.steps.iter().enumerate() {
+        setup.run(step)?;
+        if n == 0 {
+            phases.push(Phase::now("init: root mounted"));
+            setup.user = user::resolve(setup.root()?, &plan.program.user, &plan.program.groups)?;
+        }
+    }
+    phases.push(Phase::now("init: set up"));
+    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        give_pipe(fd, &setup.user);
+    }
+    let mut master = None;
+    if let Some(terminal) = setup.terminal {
+        terminal.give_to(setup.user.uid)?;
+        Terminal::take(terminal.slave.as_fd())?;
+        master = Some(terminal.master);
+    }
+    Ok((setup.user, master, setup.warnings))
+}
+
+/// From `Go` to the program. Only the channel is open besides the standard streams.
+fn finish(plan: &Plan, user: &User, channel: &Channel) -> Result<()> {
+    plan.program.enter_cwd()?;
+    plan.program.restrict(user)?;
+    Program::die_with_parent()?;
+    // The monitor may have died before that took hold; its end of the channel tells.
+    if rustix::event::poll(
+        &mut [rustix::event::PollFd::new(channel, rustix::event::PollFlags::IN)],
+        Some(&rustix::time::Timespec::default()),
+    )
+    .is_ok_and(|n| n > 0)
+    {
+        return Err(Error::bug("start the program: the monitor is gone"));
+    }
+    if plan.reaper {
+        return reaper::run(&plan.program, user, channel, plan.tty);
+    }
+    Err(plan.program.exec(user))
+}

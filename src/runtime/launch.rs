@@ -1,0 +1,264 @@
+//! The monitor's side of a launch.
+
+use super::init::{FromInit, Phase, Plan, ToInit};
+use super::plan::{Facts, plan};
+use super::program::Program;
+use super::{Created, Init, Joins, LaunchRequest, Stdio, host, seccomp};
+use crate::error::{Context, Error, Kind, Result};
+use crate::spec::model::{NetMode, Ns, Spec, UserNs};
+use crate::stage::Channel;
+use crate::stage::spawn::{argv, dev_null};
+use crate::sys::{clone, process};
+use crate::userns::{IdMap, Level, explain, start_maps};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Clones PID 1. On return its id maps are written and all its namespaces exist, so that the network can be set up
+/// while it mounts.
+pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
+    let spec = request.spec;
+    let mut phases = vec![Phase::now("launch: called")];
+    let joins = &request.joins;
+    let keep = keep_id(spec, request.idmap)?;
+    let idmap = keep.as_ref().unwrap_or(request.idmap);
+    let own_user = joins.user.is_none();
+    let namespaces = Namespaces::of(spec, joins)?;
+    let frame = ToInit::Plan(Box::new(Plan {
+        unshare: namespaces.unshare,
+        joins: namespaces.inside.iter().map(|j| j.1).collect(),
+        steps: steps(&request, idmap),
+        program: program(spec, idmap)?,
+        tty: spec.process.tty,
+        reaper: spec.init,
+        groups: mapped_groups(idmap),
+    }));
+
+    let (ours, theirs) = Channel::pair()?;
+    let procs = request.cgroup.as_ref().map(|dir| host::cgroup_procs(dir.as_fd())).transpose()?;
+    let null = dev_null()?;
+    let stdio: [BorrowedFd<'_>; 3] = match &request.stdio {
+        Stdio::Pipes { stdin, stdout, stderr } => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        Stdio::Pty => [null.as_fd(); 3],
+    };
+    let argv = argv("init", &[])?;
+    let outer: Vec<(BorrowedFd<'_>, i32)> = namespaces.outside.iter().map(|j| (j.0.as_fd(), j.1)).collect();
+    let user_flag = if own_user { libc::CLONE_NEWUSER } else { 0 };
+    let spawned = host::spawn_protected(&clone::Exec {
+        program: clone::Program::Fd(null.as_fd()),
+        argv: &argv,
+        env: &[],
+        stdio: stdio.map(Some),
+        fds: &[theirs.as_fd()],
+        namespaces: user_flag | libc::CLONE_NEWNS | namespaces.clone,
+        joins: &outer,
+        cgroup_procs: procs.as_ref().map(AsFd::as_fd),
+        session: true,
+        death_signal: libc::SIGKILL,
+        ambient: true,
+    });
+    let spawned = spawned.map_err(|e| explain(e).context("make the container's namespaces"))?;
+    drop(theirs);
+    phases.push(Phase::now("launch: cloned"));
+    let mut init =
+        Init { pid: spawned.pid, pidfd: spawned.pidfd, phases, channel: ours, executed: false, reaped: false };
+    let maps = if own_user { Some(start_maps(init.pid, idmap)?) } else { None };
+    let inside: Vec<BorrowedFd<'_>> = namespaces.inside.iter().map(|j| j.0.as_fd()).collect();
+    let sent = init.channel.send(&frame, &inside);
+    // The helpers are reaped whatever happened to the frame.
+    let mapped = maps.map_or(Ok(()), |m| m.finish());
+    init.phases.push(Phase::now("launch: ids mapped"));
+    let ready = sent.and_then(|()| init.frame());
+    match ready {
+        Ok(FromInit::Ready) => {}
+        Ok(_) => return Err(Error::bug("start PID 1: it skipped its namespaces")),
+        // Its own reason is better than that of a helper whose target was gone.
+        Err(e) if e.kind != Kind::Bug => return Err(explain(e)),
+        Err(e) => return Err(mapped.err().unwrap_or(e)),
+    }
+    mapped?;
+    init.channel.send(&ToInit::Mapped, &[])?;
+    Ok(init)
+}
+
+impl Init {
+    /// The next frame; an error frame as an error, the death of PID 1 too.
+    fn frame(&self) -> Result<FromInit> {
+        Ok(self.frame_with_fds()?.0)
+    }
+
+    fn frame_with_fds(&self) -> Result<(FromInit, Vec<OwnedFd>)> {
+        match self.channel.recv()? {
+            Some((FromInit::Failed(e), _)) => Err(e),
+            Some(frame) => Ok(frame),
+            None => Err(Error::bug("set up the container: PID 1 died without a word")
+                .hint("was it killed, or is memory short? See the kernel's log")),
+        }
+    }
+
+    /// Waits until everything but the program's execution is done.
+    pub fn created(&mut self) -> Result<Created> {
+        let (FromInit::Created { warnings, phases }, fds) = self.frame_with_fds()? else {
+            return Err(Error::bug("set up the container: PID 1 sent the wrong frame"));
+        };
+        self.phases.extend(phases);
+        self.phases.push(Phase::now("launch: created"));
+        Ok(Created { pty_master: fds.into_iter().next(), warnings })
+    }
+
+    /// Lets PID 1 execute the program.
+    pub fn go(&mut self) -> Result<()> {
+        self.phases.push(Phase::now("launch: go"));
+        match self.channel.send(&ToInit::Go, &[]) {
+            // It died: the reason comes from `executed`.
+            Err(e) if e.is_errno(libc::EPIPE) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits until the program executes, or for the error that kept it from it (kinds CannotExec, CommandNotFound).
+    pub fn executed(&mut self) -> Result<()> {
+        match self.channel.recv::<FromInit>()? {
+            None => {}
+            Some((FromInit::Failed(e), _)) => return Err(e),
+            Some(_) => return Err(Error::bug("start the program: PID 1 sent the wrong frame")),
+        }
+        self.phases.push(Phase::now("launch: executed"));
+        self.executed = true;
+        Ok(())
+    }
+
+    /// Times of the phases so far, both of this process and of PID 1, in order of time.
+    pub fn phases(&self) -> Vec<Phase> {
+        let mut all = self.phases.clone();
+        all.sort_by_key(|p| p.at);
+        all
+    }
+
+    /// Waits for the end of PID 1: exit code, or 128 + signal. Once.
+    pub fn wait(&mut self) -> Result<i32> {
+        let code = process::wait(self.pid).context("wait for the container's process")?;
+        self.reaped = true;
+        Ok(code)
+    }
+}
+
+impl AsFd for Init {
+    /// The channel: readable when a frame or EOF is there for [`Init::created`] or [`Init::executed`].
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        if !self.executed && !self.reaped {
+            let _ = process::pidfd_kill(self.pidfd.as_fd(), libc::SIGKILL);
+            let _ = process::wait(self.pid);
+        }
+    }
+}
+
+/// Which namespaces come how. `clone`: with the clone; `unshare`: made by PID 1 itself; `outside`: entered before the
+/// clone (user and pid); `inside`: entered by PID 1.
+struct Namespaces {
+    clone: i32,
+    unshare: i32,
+    outside: Vec<(OwnedFd, i32)>,
+    inside: Vec<(OwnedFd, i32)>,
+}
+
+impl Namespaces {
+    fn of(spec: &Spec, joins: &Joins) -> Result<Namespaces> {
+        let mut out = Namespaces { clone: 0, unshare: 0, outside: Vec::new(), inside: Vec::new() };
+        let copy = |fd: &OwnedFd| fd.try_clone().context("copy a descriptor");
+        if let Some(user) = &joins.user {
+            out.outside.push((copy(user)?, libc::CLONE_NEWUSER));
+        }
+        let file = |ns: &Ns| match ns {
+            Ns::Path(path) => host::open_namespace(path).map(Some),
+            _ => Ok(None),
+        };
+        match (&spec.pid, &joins.pid) {
+            (Ns::Private, None) => out.clone |= libc::CLONE_NEWPID,
+            (ns, None) => out.outside.extend(file(ns)?.map(|fd| (fd, libc::CLONE_NEWPID))),
+            (_, Some(fd)) => out.outside.push((copy(fd)?, libc::CLONE_NEWPID)),
+        }
+        let rest = [
+            (&spec.ipc, &joins.ipc, libc::CLONE_NEWIPC),
+            (&spec.uts, &joins.uts, libc::CLONE_NEWUTS),
+            (&spec.cgroupns, &joins.cgroup, libc::CLONE_NEWCGROUP),
+        ];
+        for (ns, join, flag) in rest {
+            match (ns, join) {
+                (_, Some(fd)) => out.inside.push((copy(fd)?, flag)),
+                (Ns::Private, None) => out.unshare |= flag,
+                (ns, None) => out.inside.extend(file(ns)?.map(|fd| (fd, flag))),
+            }
+        }
+        match (&spec.network.mode, &joins.net) {
+            (_, Some(fd)) => out.inside.push((copy(fd)?, libc::CLONE_NEWNET)),
+            (NetMode::Host, None) => {}
+            (NetMode::Path(path), None) => out.inside.push((host::open_namespace(path)?, libc::CLONE_NEWNET)),
+            (NetMode::Container(id), None) => {
+                return Err(Error::bug(format!("join the network of container {id}: its process was not given")));
+            }
+            _ => out.unshare |= libc::CLONE_NEWNET,
+        }
+        Ok(out)
+    }
+}
+
+/// The id map of `--userns keep-id`.
+fn keep_id(spec: &Spec, idmap: &IdMap) -> Result<Option<IdMap>> {
+    let UserNs::KeepId { uid, gid } = &spec.userns else { return Ok(None) };
+    let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    idmap.keep_id(uid.unwrap_or(own.0), gid.unwrap_or(own.1)).map(Some)
+}
+
+fn steps(request: &LaunchRequest<'_>, idmap: &IdMap) -> Vec<super::plan::Step> {
+    let spec = request.spec;
+    let etc = ["hosts", "hostname", "resolv.conf"].map(|name| request.dir.etc().join(name));
+    let facts = Facts {
+        lowers: &request.lowers,
+        upper: request.dir.upper(),
+        work: request.dir.work(),
+        etc: etc.into_iter().filter(|file| file.exists()).collect(),
+        volumes: request.volumes.clone(),
+        window: request.window,
+        tty_group: idmap.gid_outside(5).is_some(),
+        own_network: !matches!(spec.network.mode, NetMode::Host | NetMode::Path(_)),
+        devices: if spec.privileged { host::devices() } else { Vec::new() },
+    };
+    plan(spec, &facts)
+}
+
+fn program(spec: &Spec, idmap: &IdMap) -> Result<Program> {
+    let p = &spec.process;
+    Ok(Program {
+        args: p.args.clone(),
+        env: p.env.clone(),
+        cwd: p.cwd.clone(),
+        user: p.user.clone(),
+        groups: p.groups.clone(),
+        capabilities: p.capabilities.clone(),
+        ambient: p.ambient.clone(),
+        no_new_privileges: p.no_new_privileges,
+        rlimits: p.rlimits.clone(),
+        umask: p.umask,
+        oom_score_adj: p.oom_score_adj,
+        seccomp: seccomp::compile(&spec.seccomp, &p.capabilities)?,
+        one_id: idmap.level == Level::OneId,
+    })
+}
+
+/// The last group of the unbroken range that starts with 0.
+fn mapped_groups(idmap: &IdMap) -> u32 {
+    let mut next = 0u32;
+    for range in &idmap.gids {
+        if range.inside != next {
+            break;
+        }
+        next = next.saturating_add(range.count);
+    }
+    // The kernel's own limit (net/ipv4/sysctl_net_ipv4.c).
+    next.saturating_sub(1).min(i32::MAX as u32)
+}
