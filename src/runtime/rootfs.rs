@@ -60,6 +60,7 @@ fn escaped(path: &Path) -> PathBuf {
 fn by_fsopen(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<OwnedFd> {
     let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).context("open the overlay file system")?;
     let configure = || {
+        fsconfig_set_string(fs.as_fd(), "source", "overlay")?;
         fsconfig_set_flag(fs.as_fd(), "userxattr")?;
         for lower in lowers {
             fsconfig_set_string(fs.as_fd(), "lowerdir+", lower.as_path())?;

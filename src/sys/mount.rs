@@ -55,6 +55,8 @@ pub fn set_attr(fd: BorrowedFd<'_>, set: u64, clear: u64, propagation: u64, recu
 /// A file system of type `fstype` that is mounted nowhere yet. Options are `key` or `key=value`.
 pub fn create(fstype: &str, options: &[String], attr: u64) -> Result<OwnedFd> {
     let fs = fsopen(fstype, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    // What /proc/mounts shows; programs look for it (`df tmpfs`).
+    fsconfig_set_string(fs.as_fd(), "source", fstype)?;
     for option in options {
         match option.split_once('=') {
             Some((key, value)) => fsconfig_set_string(fs.as_fd(), key, value)?,

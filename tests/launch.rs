@@ -1,0 +1,271 @@
+//! `runtime::launch` alone: namespaces, ids, mounts and limits of a container, without images, network or monitor.
+
+#[macro_use]
+mod common;
+
+use coracle::runtime::{Init, Joins, LaunchRequest, Stdio, launch};
+use coracle::spec::model::{NetMode, Process, Spec};
+use coracle::stage;
+use coracle::state::paths::ContainerDir;
+use coracle::userns::{IdMap, Level};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+
+struct Box {
+    dir: tempfile::TempDir,
+    spec: Spec,
+    volumes: BTreeMap<String, PathBuf>,
+    idmap: IdMap,
+}
+
+/// A layer with a static busybox, and a spec that runs `script` in it.
+fn busybox(script: &str) -> Box {
+    stage::set_program(env!("CARGO_BIN_EXE_coracle"));
+    let dir = tempfile::Builder::new().prefix("launch").tempdir_in(common_dir()).unwrap();
+    let layer = dir.path().join("layer");
+    for name in ["bin", "etc", "tmp"] {
+        fs::create_dir_all(layer.join(name)).unwrap();
+    }
+    fs::set_permissions(layer.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::copy("/bin/busybox", layer.join("bin/busybox")).unwrap();
+    for name in [
+        "sh", "cat", "id", "ls", "grep", "mount", "sleep", "touch", "env", "stty", "ps", "hostname", "true", "test",
+        "wc", "mkdir", "dd", "echo", "readlink", "stat", "tty", "kill",
+    ] {
+        symlink("busybox", layer.join("bin").join(name)).unwrap();
+    }
+    fs::write(layer.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:33:34::/srv:/bin/sh\n").unwrap();
+    fs::write(layer.join("etc/group"), "root:x:0:\nweb:x:34:\nadm:x:4:web\n").unwrap();
+    fs::create_dir(dir.path().join("c")).unwrap();
+    let spec = Spec {
+        id: "f".repeat(64),
+        hostname: "box".into(),
+        network: coracle::spec::model::Network { mode: NetMode::None, ..Default::default() },
+        process: Process {
+            args: ["sh", "-c", script].map(String::from).to_vec(),
+            env: vec!["PATH=/bin".into()],
+            capabilities: ["CHOWN", "KILL", "SETUID", "SETGID", "NET_BIND_SERVICE"].map(String::from).to_vec(),
+            ..Default::default()
+        },
+        masked_paths: ["/proc/kcore", "/proc/keys", "/sys/firmware"].map(String::from).to_vec(),
+        readonly_paths: ["/proc/sys", "/proc/bus"].map(String::from).to_vec(),
+        shm_size: 1 << 20,
+        ..Default::default()
+    };
+    Box { dir, spec, volumes: BTreeMap::new(), idmap: IdMap::detect().unwrap() }
+}
+
+fn common_dir() -> PathBuf {
+    std::env::var_os("CORACLE_TEST_DIR").map_or_else(std::env::temp_dir, PathBuf::from)
+}
+
+impl Box {
+    fn start(&self, stdio: Stdio) -> coracle::error::Result<Init> {
+        launch(LaunchRequest {
+            spec: &self.spec,
+            dir: &ContainerDir { dir: self.dir.path().join("c") },
+            lowers: vec![self.dir.path().join("layer")],
+            idmap: &self.idmap,
+            joins: Joins::default(),
+            stdio,
+            cgroup: None,
+            volumes: self.volumes.clone(),
+            window: Some((100, 30)),
+        })
+    }
+
+    /// Output (stdout and stderr) and exit code.
+    fn run(&self) -> coracle::error::Result<(String, i32)> {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let stdin = OwnedFd::from(fs::File::open("/dev/null").unwrap());
+        let mut init = self.start(Stdio::Pipes { stdin, stdout: write.try_clone().unwrap(), stderr: write })?;
+        init.created()?;
+        init.go()?;
+        init.executed()?;
+        let mut text = String::new();
+        fs::File::from(read).read_to_string(&mut text).unwrap();
+        Ok((text, init.wait()?))
+    }
+
+    fn text(&self) -> String {
+        let (text, code) = self.run().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(code, 0, "{text}");
+        text
+    }
+}
+
+impl Drop for Box {
+    fn drop(&mut self) {
+        // Files of subordinate ids can't be removed by TempDir.
+        let request = coracle::runtime::jobs::RemoveTree { path: self.dir.path().join("c") };
+        let work = stage::Work::start("remove-tree", stage::WorkNs::New(&self.idmap), &request, &[]);
+        if let Err(e) = work.and_then(stage::Work::finish::<()>) {
+            eprintln!("{e}");
+        }
+    }
+}
+
+#[test]
+fn isolates() {
+    let one = busybox("echo $$; hostname; id; ls /proc | grep -c '^[0-9]'; cat /proc/net/dev | wc -l; echo $HOME; pwd");
+    let text = one.text();
+    assert_eq!(
+        text.lines().collect::<Vec<_>>(),
+        ["1", "box", "uid=0(root) gid=0(root)", "3", "3", "/root", "/"],
+        "{text}"
+    );
+    drop(one);
+    // The one-id level needs no helper.
+    let mut one = busybox("cat /proc/self/uid_map | wc -l; id -u");
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    let range = |outside| vec![coracle::userns::Range { inside: 0, outside, count: 1 }];
+    one.idmap = IdMap { level: Level::OneId, uids: range(uid), gids: range(gid), reason: None };
+    assert_eq!(one.text(), "1\n0\n");
+}
+
+#[test]
+fn mounts_what_runtimes_mount() {
+    let text =
+        busybox("cat /proc/mounts; ls -l /dev; cat /proc/keys; ls /sys/firmware; echo x > /proc/sys/kernel/domainname")
+            .text_any();
+    for line in [
+        "proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0",
+        "sysfs /sys sysfs ro,nosuid,nodev,noexec,relatime 0 0",
+        "devpts /dev/pts devpts rw,nosuid,noexec,relatime,",
+        "mqueue /dev/mqueue mqueue rw,nosuid,nodev,noexec,relatime 0 0",
+        "tmpfs /dev tmpfs rw,nosuid,noexec,size=65536k,mode=755",
+        "/proc/sys proc ro,nosuid,nodev,noexec,relatime",
+        "fd -> /proc/self/fd",
+        "ptmx -> pts/ptmx",
+        "can't create /proc/sys/kernel/domainname: Read-only file system",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    assert!(!text.contains("ext4 /"), "{text}");
+}
+
+impl Box {
+    fn text_any(&self) -> String {
+        self.run().unwrap_or_else(|e| panic!("{e}")).0
+    }
+}
+
+#[test]
+fn users_groups_and_capabilities() {
+    let mut one = busybox(
+        "id; grep -E 'Cap|NoNewPrivs|Seccomp:|SigIgn|SigBlk' /proc/self/status; echo $HOME; touch /tmp/mine; stat -c %u /tmp/mine; echo out > /dev/stdout",
+    );
+    one.spec.process.user = "web".into();
+    if one.idmap.level == Level::OneId {
+        skip!("one id only");
+    }
+    let text = one.text();
+    for line in [
+        "uid=33(web) gid=34(web) groups=4(adm)",
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t00000000000004e1",
+        "SigIgn:\t0000000000000000",
+        "SigBlk:\t0000000000000000",
+        "/srv",
+        "33",
+        "out",
+    ] {
+        assert!(text.lines().any(|l| l.trim().starts_with(line.trim())), "{line} in\n{text}");
+    }
+}
+
+#[test]
+fn tells_why_a_program_does_not_run() {
+    for (args, code, word) in [
+        (&["nosuch"][..], 127, "nosuch"),
+        (&["/no/such"], 127, "/no/such"),
+        (&["/etc/passwd"], 126, "not executable"),
+        (&["/etc"], 126, "directory"),
+    ] {
+        let mut one = busybox("");
+        one.spec.process.args = args.iter().map(|a| a.to_string()).collect();
+        let e = one.run().unwrap_err();
+        assert_eq!(e.exit_code(), code, "{e}");
+        assert!(e.to_string().contains(word), "{e}");
+    }
+    let mut one = busybox("");
+    one.spec.process.user = "nobody-here".into();
+    assert_eq!(one.run().unwrap_err().exit_code(), 125);
+}
+
+#[test]
+fn gives_a_terminal() {
+    let mut one =
+        busybox("tty; stty size; test -t 0 && test -t 1 && test -t 2 && echo all; ls -l /dev/console; exit 7");
+    one.spec.process.tty = true;
+    let mut init = one.start(Stdio::Pty).unwrap();
+    let master = init.created().unwrap().pty_master.unwrap();
+    init.go().unwrap();
+    init.executed().unwrap();
+    let mut text = Vec::new();
+    // EIO is the end of a pty.
+    let _ = fs::File::from(master).read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains("30 100") && text.contains("all"), "{text}");
+    assert_eq!(init.wait().unwrap(), 7);
+}
+
+#[test]
+fn reaps_with_init() {
+    let mut one = busybox("echo $$; (sleep 0.1 &); sleep 0.3; ps | grep -c '[Z]ombie'; kill -TERM 1; sleep 5");
+    one.spec.init = true;
+    let (text, code) = one.run().unwrap();
+    assert!(text.starts_with("2\n") || text.starts_with("3\n"), "{text}");
+    assert_eq!(code, 128 + libc::SIGTERM, "{text}");
+}
+
+#[test]
+fn binds_and_volumes() {
+    use coracle::spec::model::{Mount, MountKind};
+    let mut one = busybox("cat /in/file; echo x > /in/new; echo y > /ro/new; echo z > /vol/z; cat /only");
+    let (dir, vol) = (one.dir.path().join("in"), one.dir.path().join("vol"));
+    fs::create_dir(&dir).unwrap();
+    fs::create_dir(&vol).unwrap();
+    fs::write(dir.join("file"), "content\n").unwrap();
+    let mount = |kind, destination: &str, readonly| Mount {
+        kind,
+        destination: destination.into(),
+        readonly,
+        options: vec![],
+        propagation: String::new(),
+        recursive: true,
+        chown: false,
+    };
+    let source = dir.to_str().unwrap().to_string();
+    one.spec.mounts = vec![
+        mount(MountKind::Bind { source: source.clone() }, "/in", false),
+        mount(MountKind::Bind { source: source.clone() }, "/ro", true),
+        mount(MountKind::Bind { source: source.clone() + "/file" }, "/only", false),
+        mount(MountKind::Volume { name: "v".into(), copy_up: true, subpath: String::new() }, "/vol", false),
+    ];
+    one.volumes.insert("v".into(), vol.clone());
+    let text = one.text();
+    assert!(text.contains("can't create /ro/new: Read-only file system"), "{text}");
+    assert_eq!(text.matches("content").count(), 2);
+    assert_eq!(fs::read_to_string(dir.join("new")).unwrap(), "x\n");
+    assert_eq!(fs::read_to_string(vol.join("z")).unwrap(), "z\n");
+    let mut one = busybox("true");
+    one.spec.mounts = vec![mount(MountKind::Bind { source: "/no/such/dir".into() }, "/in", false)];
+    let e = one.run().unwrap_err();
+    assert!(e.to_string().contains("/no/such/dir"), "{e}");
+}
+
+#[test]
+fn dies_when_dropped() {
+    let one = busybox("sleep 100");
+    let null = || OwnedFd::from(fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap());
+    let mut init = one.start(Stdio::Pipes { stdin: null(), stdout: null(), stderr: null() }).unwrap();
+    init.created().unwrap();
+    let pid = init.pid;
+    drop(init);
+    assert!(!PathBuf::from(format!("/proc/{pid}")).exists());
+}
