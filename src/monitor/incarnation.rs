@@ -89,7 +89,6 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
         cgroup: cgroup.dir()?,
         volumes: subject.frame.volumes.clone(),
         window: subject.frame.window,
-        trace: subject.frame.trace,
     })?;
     subject.trace.mark("namespaces");
     let pidfd = init.pidfd.try_clone().context("duplicate the pidfd")?;
