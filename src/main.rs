@@ -9,7 +9,6 @@ use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
 
 /// Which function serves which stage. It stands here so that `stage` itself knows no higher layer.
-<<<<<<< HEAD
 const STAGES: &[(&str, stage::Entry)] = &[
     ("init", init::main),
     (exec::HOLD_STAGE, exec::hold_main),
@@ -17,10 +16,6 @@ const STAGES: &[(&str, stage::Entry)] = &[
     (net::forward::STAGE, net::forward::main),
     (net::GUARD_STAGE, net::guard),
 ];
-=======
-const STAGES: &[(&str, stage::Entry)] =
-    &[("init", init::main), (exec::HOLD_STAGE, exec::hold_main), (monitor::STAGE, monitor::main)];
->>>>>>> e1f262d (Fit the monitor to the launch request)
 
 /// Which function does which job of the `work` stage (mapped ids, own mount namespace).
 const JOBS: &[(&str, stage::Job)] = &[

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 pub(super) fn spawn_protected(exec: &Exec<'_>) -> Result<Spawned> {
     let program = stage::program();
     // What runs now; its name may belong to a newer version by now.
-    let meta = fs::metadata(&program).context("look at our own program")?;
-    if let Ok(path) = fs::read_link(&program).or_else(|_| fs::canonicalize(&program)) {
+    let meta = fs::metadata(program).context("look at our own program")?;
+    if let Ok(path) = fs::read_link(program).or_else(|_| fs::canonicalize(program)) {
         let path = stage::spawn::cstring(path.as_os_str().as_bytes())?;
         let program = Program::Detached { path: &path, device: meta.dev(), inode: meta.ino() };
         match spawn(&Exec { program, ..*exec }) {
@@ -24,7 +24,7 @@ pub(super) fn spawn_protected(exec: &Exec<'_>) -> Result<Spawned> {
             other => return other,
         }
     }
-    let copy = sealed_copy(&program)?;
+    let copy = sealed_copy(program)?;
     spawn(&Exec { program: Program::Fd(copy.as_fd()), ..*exec })
 }
 

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -20,8 +20,8 @@ pub fn set_program(path: impl Into<PathBuf>) {
 
 /// The binary that serves the stages: this very one, even when a newer one took its name, unless [`set_program`] was
 /// called.
-pub fn program() -> PathBuf {
-    PROGRAM.get().cloned().unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+pub fn program() -> &'static Path {
+    PROGRAM.get().map_or(Path::new("/proc/self/exe"), PathBuf::as_path)
 }
 
 /// What a stage gets as fds 0, 1 and 2.
