@@ -163,7 +163,7 @@ fn tokens_and_passwords_stay_with_their_host() {
         Answer::body(200, stranger_blob.clone())
     });
     let cdn_port = cdn.port;
-    let image = TestImage::plain(&[blob.clone()]);
+    let image = TestImage::plain(std::slice::from_ref(&blob));
     let server = Hostile::start(move |seen| {
         if seen.header("authorization") != "Basic bWU6c2VjcmV0" {
             return Answer::status(401).header("WWW-Authenticate", "Basic realm=\"r\"");

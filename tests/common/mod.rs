@@ -8,6 +8,7 @@
 #![allow(dead_code)] // Each test binary uses its own part of this module.
 
 pub mod fixtures;
+pub mod hostile;
 pub mod leaks;
 pub mod output;
 pub mod pty;

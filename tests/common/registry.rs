@@ -24,7 +24,8 @@ impl Registry {
         Registry::with(dir, &format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", file.display()))
     }
 
-    fn with(dir: &Path, extra: &str) -> Option<Registry> {
+    /// With more lines in its configuration, which ends inside `http:`.
+    pub fn with(dir: &Path, extra: &str) -> Option<Registry> {
         let program = which("docker-registry").or_else(|| which("registry"))?;
         std::fs::create_dir_all(dir.join("blobs")).unwrap();
         // Another test may take the free port first: try again then.

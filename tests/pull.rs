@@ -1,0 +1,206 @@
+//! `pull` from a real registry (docker-registry), images pushed by skopeo.
+
+mod common;
+
+use common::fixtures::{busybox, sh};
+use common::registry::Registry;
+use common::{TestEnv, which};
+use std::path::Path;
+
+/// A registry with busybox in it as `test/bb` in several formats.
+macro_rules! registry {
+    ($env:expr) => {{
+        need!("skopeo", "umoci", "busybox");
+        let Some(registry) = Registry::start(&$env.path("registry")) else {
+            skip!("docker-registry is not installed");
+        };
+        let from = format!("oci-archive:{}", busybox().display());
+        registry.push(&from, "test/bb:latest", &[]);
+        registry
+    }};
+}
+
+#[test]
+fn formats_and_compressions_give_the_same_layers() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let from = format!("oci-archive:{}", busybox().display());
+    registry.push(&from, "test/bb:v2s2", &["--format", "v2s2"]);
+    registry.push(&from, "test/bb:zstd", &["--dest-compress-format", "zstd"]);
+    for tag in ["latest", "v2s2", "zstd"] {
+        let name = registry.name(&format!("test/bb:{tag}"));
+        let out = env.run(["pull", &name]).success();
+        assert_eq!(out.line().len(), 64);
+        assert!(out.stderr.contains("Pulling") && !out.stderr.contains('\u{1b}'), "{out}");
+    }
+    // The chain id is that of the uncompressed layer: extracted once.
+    let layers = std::fs::read_dir(env.root().join("layers")).unwrap().count();
+    assert_eq!(layers, 1);
+    let out = env.run(["run", "--rm", &registry.name("test/bb:zstd"), "cat", "/var/lib/data/seed"]);
+    let _ = out.success().prints("seeded\n");
+}
+
+#[test]
+fn repeated_pulls_fetch_nothing() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let name = registry.name("test/bb");
+    let first = env.run(["pull", "-q", &name]).success().line();
+    let again = env.run(["pull", &name]).success();
+    assert_eq!(again.line(), first);
+    assert!(again.stderr.contains("already here") && !again.stderr.contains("Fetched"), "{again}");
+    for policy in ["newer", "missing", "never"] {
+        assert_eq!(env.run(["pull", "-q", "--policy", policy, &name]).success().line(), first);
+    }
+    let digest = env.run(["image", "inspect", "--format", "{{index .RepoDigests 0}}", &name]).success().line();
+    assert_eq!(env.run(["pull", "-q", &digest]).success().line(), first);
+    drop(registry);
+    // "newer" makes do with what is here.
+    let out = env.run(["pull", "--policy=newer", "--retry=0", &name]).success();
+    assert!(out.stderr.contains("Using the stored image"), "{out}");
+    let _ = env.run(["pull", "-q", "--retry=0", &name]).fails(125, &["connection refused"]);
+}
+
+#[test]
+fn all_tags() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let from = format!("oci-archive:{}", busybox().display());
+    registry.push(&from, "test/bb:one", &[]);
+    let out = env.run(["pull", "-a", &registry.name("test/bb")]).success();
+    assert_eq!(out.stdout.lines().count(), 2, "{out}");
+    let _ = env.run(["pull", "-qa", &registry.name("test/bb:one")]).fails(125, &["leave the tag out"]);
+}
+
+#[test]
+fn logins_by_flag_file_and_helper() {
+    need!("htpasswd", "skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let out = std::process::Command::new(which("htpasswd").unwrap()).args(["-Bbn", "me", "secret"]).output().unwrap();
+    let Some(registry) = Registry::with_auth(&env.path("registry"), &String::from_utf8_lossy(&out.stdout)) else {
+        skip!("docker-registry is not installed");
+    };
+    let from = format!("oci-archive:{}", busybox().display());
+    registry.push(&from, "test/bb:latest", &["--dest-creds", "me:secret"]);
+    let name = registry.name("test/bb");
+    let _ = env.run(["pull", "-q", &name]).fails(125, &["asks for a login", "--creds"]);
+    let _ = env.run(["pull", "-q", "--creds=me:wrong", &name]).fails(125, &["does not accept the login"]);
+    let id = env.run(["pull", "-q", "--creds=me:secret", &name]).success().line();
+
+    let host = format!("127.0.0.1:{}", registry.port);
+    let auth = format!(r#"{{"auths":{{"{host}/test":{{"auth":"bWU6c2VjcmV0"}}}}}}"#);
+    let file = env.file("auth.json", &auth);
+    let by_file = env.run(["pull", "-q", "--authfile", file.to_str().unwrap(), &name]);
+    assert_eq!(by_file.success().line(), id);
+    let with = |key: &str, value: &Path| {
+        let mut command = env.command(["pull", "-q", &name]);
+        command.env(key, value);
+        env.finish(&mut command, b"")
+    };
+    assert_eq!(with("REGISTRY_AUTH_FILE", &file).success().line(), id);
+    env.file("home/.config/containers/auth.json", &auth);
+    assert_eq!(env.run(["pull", "-q", &name]).success().line(), id);
+    env.file("home/.config/containers/auth.json", "{}");
+    let _ = env.run(["pull", "-q", &name]).fails(125, &["asks for a login"]);
+
+    let helper = env.file(
+        "bin/docker-credential-test",
+        format!("#!/bin/sh\nread server\n[ \"$1 $server\" = \"get {host}\" ] || {{ echo credentials not found in native keychain; exit 1; }}\necho '{{\"ServerURL\":\"x\",\"Username\":\"me\",\"Secret\":\"secret\"}}'\n"),
+    );
+    std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let config = env.file("docker/config.json", r#"{"credsStore":"test"}"#);
+    let mut command = env.command(["pull", "-q", &name]);
+    command.env("DOCKER_CONFIG", config.parent().unwrap());
+    command.env("PATH", format!("{}:/usr/bin:/bin", helper.parent().unwrap().display()));
+    assert_eq!(env.finish(&mut command, b"").success().line(), id);
+    env.file("docker/config.json", r#"{"credsStore":"absent"}"#);
+    let mut command = env.command(["pull", "-q", &name]);
+    command.env("DOCKER_CONFIG", config.parent().unwrap());
+    let _ = env.finish(&mut command, b"").fails(125, &["docker-credential-absent", "install it"]);
+}
+
+#[test]
+fn tls_with_a_private_authority() {
+    need!("openssl", "skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    std::fs::create_dir_all(env.path("tls")).unwrap();
+    sh(
+        &env.path("tls"),
+        "exec 2>/dev/null; ec='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+         openssl req -x509 $ec -days 30 -subj '/CN=test CA' -keyout ca.key -out ca.crt
+         openssl req $ec -subj /CN=localhost -keyout srv.key -out srv.csr
+         printf 'subjectAltName=DNS:localhost' > ext
+         openssl x509 -req -in srv.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out srv.crt -extfile ext",
+    );
+    let extra = format!("  tls:\n    certificate: {0}/srv.crt\n    key: {0}/srv.key\n", env.path("tls").display());
+    let Some(registry) = Registry::with(&env.path("registry"), &extra) else {
+        skip!("docker-registry is not installed");
+    };
+    registry.push(&format!("oci-archive:{}", busybox().display()), "test/bb:latest", &[]);
+    let name = format!("localhost:{}/test/bb", registry.port);
+    let host = format!("localhost:{}", registry.port);
+    let hint = format!("certs.d/{host}/ca.crt");
+    let _ = env.run(["pull", "-q", &name]).fails(125, &["unknown authority", &hint, "--tls-verify=false"]);
+    let id = env.run(["pull", "-q", "--tls-verify=false", &name]).success().line();
+    let _ = env.run(["pull", "-q", "--tls-verify=true", &name]).fails(125, &["unknown authority"]);
+    let tls = env.path("tls");
+    let by_dir = env.run(["pull", "-q", "--cert-dir", tls.to_str().unwrap(), &name]);
+    assert_eq!(by_dir.success().line(), id);
+    let ca = std::fs::read(env.path("tls/ca.crt")).unwrap();
+    env.file(&format!("home/.config/containers/certs.d/{host}/ca.crt"), &ca);
+    assert_eq!(env.run(["pull", "-q", &name]).success().line(), id);
+    // The certificate is made for localhost only.
+    let other = registry.name("test/bb");
+    env.file(&format!("home/.config/containers/certs.d/127.0.0.1:{}/ca.crt", registry.port), &ca);
+    let _ = env.run(["pull", "-q", &other]).fails(125, &["made for another host name"]);
+}
+
+#[test]
+fn plain_http_where_tls_is_asked_for() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let name = registry.name("test/bb");
+    let out = env.run(["pull", "-q", "--tls-verify=true", &name]);
+    let _ = out.fails(125, &["does not speak TLS", "--tls-verify=false", "insecure = true"]);
+    let _ = env.run(["pull", "-q", "--tls-verify=false", &name]).success();
+}
+
+#[test]
+fn registries_conf_mirrors_and_blocks() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let port = registry.port;
+    let dead = common::free_port();
+    env.file(
+        "home/.config/containers/registries.conf",
+        format!(
+            "unqualified-search-registries = ['127.0.0.1:{port}']\n[[registry]]\nprefix = 'example.test/far'\nlocation = '127.0.0.1:{dead}'\n\
+             insecure = true\n[[registry.mirror]]\nlocation = '127.0.0.1:{dead}/nothing'\n[[registry.mirror]]\nlocation = '127.0.0.1:{port}/test'\n\
+             [[registry]]\nlocation = 'blocked.test'\nblocked = true\n[aliases]\nbb = '127.0.0.1:{port}/test/bb'\n"
+        ),
+    );
+    let out = env.run(["pull", "example.test/far/bb"]).success();
+    assert!(out.stderr.contains(&format!("Mirror 127.0.0.1:{dead} failed")), "{out}");
+    // It has the name that was asked for.
+    let _ = env.run(["image", "exists", "example.test/far/bb"]).success();
+    let id = out.line();
+    assert_eq!(env.run(["pull", "-q", "bb"]).success().line(), id);
+    assert_eq!(env.run(["pull", "-q", "test/bb"]).success().line(), id);
+    let _ = env.run(["pull", "-q", "blocked.test/x"]).fails(125, &["blocks it"]);
+    env.file("home/.config/containers/policy.json", r#"{"default":[{"type":"reject"}]}"#);
+    let _ = env.run(["pull", "-q", "bb"]).fails(125, &["policy.json", "rejects it"]);
+}
+
+#[test]
+fn concurrent_pulls_of_one_image() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let name = registry.name("test/bb");
+    let children: Vec<_> = (0..4).map(|_| env.spawn(["pull", "-q", &name])).collect();
+    let outputs: Vec<_> = children.into_iter().map(|c| c.wait_with_output().unwrap()).collect();
+    for out in &outputs {
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(out.stdout, outputs[0].stdout);
+    }
+    assert_eq!(env.sh("images -q").success().stdout.lines().count(), 1);
+}

@@ -1,0 +1,305 @@
+//! `pull` from registries that misbehave: one line of error, exit code 125, nothing in the store afterwards.
+
+mod common;
+
+use common::TestEnv;
+use common::hostile::{Answer, Hostile, INDEX, MANIFEST, Manner, Seen, TestImage, digest, tar};
+use std::io::Write;
+
+/// Serves `image`, with `twist` applied to the good answers.
+fn serve(image: TestImage, twist: impl Fn(&Seen, Answer) -> Answer + Send + Sync + 'static) -> Hostile {
+    Hostile::start(move |seen| twist(seen, image.answer(seen)))
+}
+
+fn image() -> TestImage {
+    TestImage::plain(&[tar("a", 200_000), tar("b", 50_000), tar("c", 10)])
+}
+
+/// Pulls `name`, which must fail with one line that has all of `words`, and leave no image, layer or temporary file.
+#[track_caller]
+fn fails(server: &Hostile, name: &str, words: &[&str]) {
+    fails_with(server, name, &[], words);
+}
+
+#[track_caller]
+fn fails_with(server: &Hostile, name: &str, flags: &[&str], words: &[&str]) {
+    let env = TestEnv::new();
+    let name = server.name(name);
+    let mut args = vec!["pull", "-q", "--retry=1", "--retry-delay=1ms"];
+    args.extend(flags);
+    args.push(&name);
+    let mut all = vec![name.as_str()];
+    all.extend(words);
+    let _ = env.run(args).fails(125, &all);
+    assert_eq!(env.sh("images -q").success().stdout, "");
+    for dir in ["tmp", "layers"] {
+        let left: Vec<_> = std::fs::read_dir(env.root().join(dir)).into_iter().flatten().flatten().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+fn succeeds(server: &Hostile, name: &str) -> TestEnv {
+    let env = TestEnv::new();
+    let out = env.run(["pull", "--retry=2", "--retry-delay=1ms", &server.name(name)]).success();
+    assert_eq!(out.line().len(), 64, "the id alone is on stdout: {out}");
+    env
+}
+
+#[test]
+fn good_image() {
+    let env = succeeds(&serve(image(), |_, good| good), "x");
+    assert_eq!(env.sh("images -q").success().stdout.lines().count(), 1);
+}
+
+#[test]
+fn forged_and_damaged_data() {
+    let forged = |_: &Seen, mut good: Answer| {
+        if let Some(byte) = good.body.get_mut(5) {
+            *byte ^= 1;
+        }
+        good
+    };
+    let layer = image().layers[0].clone();
+    let server = serve(image(), move |seen, good| if seen.path.ends_with(&layer) { forged(seen, good) } else { good });
+    fails(&server, "x", &["digest mismatch"]);
+    let config = image().config;
+    let server = serve(image(), move |seen, good| if seen.path.ends_with(&config) { forged(seen, good) } else { good });
+    fails(&server, "x", &["image config", "digest mismatch"]);
+    // The header promises another manifest than comes.
+    let server = serve(image(), |seen, good| match seen.is_manifest() {
+        true => Answer { headers: vec![("Docker-Content-Digest".into(), digest(b"x"))], ..good },
+        false => good,
+    });
+    fails(&server, "x", &["manifest", "digest mismatch"]);
+    let pinned = format!("x@{}", digest(b"other"));
+    let all = image();
+    let server = serve(image(), move |seen, good| match seen.is_manifest() {
+        true => Answer::body(200, all.manifest.clone()),
+        false => good,
+    });
+    fails(&server, &pinned, &["digest mismatch"]);
+}
+
+#[test]
+fn layer_that_unpacks_to_something_else_than_the_config_says() {
+    let layer = tar("a", 100);
+    let lie = TestImage::new(&[layer], &[digest(b"something else")], "application/vnd.oci.image.layer.v1.tar", "amd64");
+    fails(&serve(lie, |_, good| good), "x", &["layer"]);
+}
+
+#[test]
+fn wrong_sizes() {
+    let big = serve(image(), |seen, good| match seen.is_blob() {
+        true => Answer { body: [good.body.clone(), vec![0; 100]].concat(), ..good },
+        false => good,
+    });
+    fails(&big, "x", &["larger than"]);
+    let layer = image().layers[0].clone();
+    let short = serve(image(), move |seen, good| match seen.path.ends_with(&layer) {
+        true => Answer { body: good.body[..1000].to_vec(), ..good },
+        false => good,
+    });
+    fails(&short, "x", &["fewer than the", "bytes"]);
+    let layer = image().layers[0].clone();
+    let endless = serve(image(), move |seen, good| match seen.path.ends_with(&layer) {
+        true => good.length(None).manner(Manner::Endless),
+        false => good,
+    });
+    fails(&endless, "x", &["more than the", "bytes"]);
+}
+
+#[test]
+fn manifests_that_are_huge_or_no_manifests() {
+    let with = |body: Vec<u8>| {
+        serve(image(), move |seen, good| match seen.is_manifest() {
+            true => Answer { body: body.clone(), headers: Vec::new(), ..good },
+            false => good,
+        })
+    };
+    fails(&with(vec![b' '; 9 << 20]), "x", &["larger than"]);
+    fails(&with(b"<html>hello</html>".to_vec()), "x", &["not a JSON object"]);
+    fails(&with(b"{\"schemaVersion\":1}".to_vec()), "x", &["schema 1"]);
+    fails(&with(b"{}".to_vec()), "x", &["no manifest"]);
+    fails(
+        &with(br#"{"schemaVersion":2,"manifests":[],"layers":[],"config":{}}"#.to_vec()),
+        "x",
+        &["image and an index"],
+    );
+    let endless = serve(image(), |seen, good| match seen.is_manifest() {
+        true => good.length(None).manner(Manner::Endless),
+        false => good,
+    });
+    fails(&endless, "x", &["larger than"]);
+    let chart = String::from_utf8(image().manifest).unwrap().replace("oci.image.config", "cncf.helm.config");
+    fails(&with(chart.into_bytes()), "x", &["artifact of type application/vnd.cncf.helm.config.v1+json"]);
+    // Endless nesting of indexes ends.
+    let nested = Hostile::start(|seen| {
+        let entry = serde_json::json!({"mediaType": INDEX, "digest": digest(b"1"), "size": 1,
+            "platform": {"os": "linux", "architecture": "amd64"}});
+        match seen.is_manifest() {
+            true => Answer::body(200, serde_json::json!({"schemaVersion": 2, "manifests": [entry]}).to_string()),
+            false => Answer::body(200, "{}"),
+        }
+    });
+    fails(&nested, "x", &["digest mismatch"]);
+}
+
+#[test]
+fn bombs() {
+    // 300 MB of zeros in a few hundred kilobytes, although the config promises a small layer.
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let zeros = vec![0u8; 1 << 20];
+    gzip.write_all(&tar("a", 10)).unwrap();
+    for _ in 0..300 {
+        gzip.write_all(&zeros).unwrap();
+    }
+    let bomb = gzip.finish().unwrap();
+    let kind = "application/vnd.oci.image.layer.v1.tar+gzip";
+    let server = serve(TestImage::new(&[bomb], &[digest(&tar("a", 10))], kind, "amd64"), |_, good| good);
+    fails(&server, "x", &["layer"]);
+}
+
+#[test]
+fn interruptions_are_survived() {
+    let cut = serve(image(), |seen, good| match (seen.is_blob(), seen.before) {
+        (true, 0) => good.manner(Manner::CutAt(70_000)),
+        _ => good,
+    });
+    let env = succeeds(&cut, "x");
+    drop(env);
+    let ranges = cut.seen().iter().filter(|s| s.offset() == 70_000).count();
+    assert_eq!(ranges, 1, "the one layer larger than 70,000 bytes was continued");
+
+    let busy = serve(image(), |seen, good| match (seen.path.as_str(), seen.before) {
+        ("/v2/", _) => good,
+        (_, 0) => Answer::error(429, "TOOMANYREQUESTS", "slow down").header("Retry-After", "0"),
+        (_, 1) => Answer::status(503),
+        _ => good,
+    });
+    let _ = succeeds(&busy, "x");
+}
+
+#[test]
+fn retry_after_is_heeded() {
+    let busy = serve(image(), |seen, good| match (seen.is_manifest(), seen.before) {
+        (true, 0) => Answer::status(429).header("Retry-After", "1"),
+        _ => good,
+    });
+    let begin = std::time::Instant::now();
+    let env = succeeds(&busy, "x");
+    assert!(begin.elapsed() >= std::time::Duration::from_secs(1));
+    drop(env);
+    let always = serve(image(), |seen, good| match seen.is_manifest() {
+        true => Answer::error(429, "TOOMANYREQUESTS", "pull rate limit").header("Retry-After", "0"),
+        false => good,
+    });
+    fails(&always, "x", &["limits the rate", "pull rate limit", "hint"]);
+    assert_eq!(always.seen().iter().filter(|s| s.is_manifest()).count(), 2, "one retry was allowed");
+}
+
+#[test]
+fn login_loops_end() {
+    let never =
+        Hostile::start(|_| Answer::error(401, "UNAUTHORIZED", "no").header("WWW-Authenticate", "Basic realm=\"r\""));
+    fails(&never, "x", &["asks for a login", "--creds"]);
+    fails_with(&never, "x", &["--creds=me:secret"], &["does not accept the login"]);
+    assert!(never.seen().len() < 12, "{}", never.seen().len());
+
+    let tokens = Hostile::start(|seen| {
+        if seen.path.starts_with("/token") {
+            return Answer::body(200, r#"{"token":"T"}"#);
+        }
+        let realm = format!("http://{}/token", seen.header("host"));
+        Answer::status(401).header("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))
+    });
+    fails(&tokens, "x", &["asks for a login"]);
+    assert!(tokens.seen().len() < 12, "{}", tokens.seen().len());
+
+    let refusing = Hostile::start(|seen| {
+        if seen.path.starts_with("/token") {
+            return Answer::body(401, r#"{"details":"incorrect username or password"}"#);
+        }
+        let realm = format!("http://{}/token", seen.header("host"));
+        Answer::status(401).header("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))
+    });
+    fails_with(&refusing, "x", &["--creds=me:secret"], &["not accepted", "incorrect username or password"]);
+}
+
+#[test]
+fn refusals_and_unknown_names() {
+    let denied = Hostile::start(|seen| match seen.path.as_str() {
+        "/v2/" => Answer::body(200, "{}"),
+        _ => Answer::error(403, "DENIED", "requested access is denied"),
+    });
+    fails(&denied, "x", &["refuses access", "requested access is denied"]);
+    let known = serve(image(), |_, good| good);
+    fails(&known, "x:2.0", &["no tag 2.0", "1.0", "latest"]);
+    let unknown = Hostile::start(|seen| match seen.path.as_str() {
+        "/v2/" => Answer::body(200, "{}"),
+        _ => Answer::error(404, "NAME_UNKNOWN", "repository name not known"),
+    });
+    fails(&unknown, "x", &["has no image x"]);
+}
+
+#[test]
+fn text_of_the_registry_cannot_drive_the_terminal() {
+    let rude = Hostile::start(|seen| match seen.path.as_str() {
+        "/v2/" => Answer::body(200, "{}"),
+        _ => Answer::error(403, "DENIED", "a\u{1b}[2J\nb"),
+    });
+    let env = TestEnv::new();
+    let out = env.run(["pull", "-q", &rude.name("x")]).fails(125, &["refuses access"]);
+    assert!(!out.stderr.contains('\u{1b}'), "{out}");
+}
+
+#[test]
+fn other_platforms() {
+    let arm =
+        TestImage::new(&[tar("a", 10)], &[digest(&tar("a", 10))], "application/vnd.oci.image.layer.v1.tar", "arm64");
+    let server = serve(arm.clone(), |_, good| good);
+    fails(&server, "x", &["linux/arm64 only", "--platform linux/arm64"]);
+    let env = TestEnv::new();
+    let _ = env.run(["pull", "-q", "--platform=linux/arm64", &server.name("x")]).success();
+
+    let entry = |arch: &str| {
+        serde_json::json!({"mediaType": MANIFEST, "digest": digest(&arm.manifest), "size": arm.manifest.len(),
+            "platform": {"os": "linux", "architecture": arch}})
+    };
+    let index =
+        serde_json::json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry("arm64"), entry("s390x")]});
+    let index = index.to_string();
+    let server = serve(arm, move |seen, good| match seen.path.ends_with("/latest") {
+        true => Answer::body(200, index.clone()).header("Content-Type", INDEX),
+        false => good,
+    });
+    fails(&server, "x", &["there is no image for linux/amd64", "linux/arm64, linux/s390x"]);
+    let _ = env.run(["pull", "-q", "--arch=arm64", &server.name("x")]).success();
+}
+
+#[test]
+fn nobody_listens_and_unknown_hosts() {
+    let port = common::free_port();
+    let env = TestEnv::new();
+    let name = format!("127.0.0.1:{port}/x");
+    let _ = env.run(["pull", "-q", &name]).fails(125, &[&name, "connection refused", "check that the registry runs"]);
+    let _ = env.run(["pull", "-q", "no-such-host.invalid/x"]).fails(125, &["resolve host name no-such-host.invalid"]);
+    for bad in ["UPPER/x", "x:", "x@sha256:1", ""] {
+        let _ = env.run(["pull", "-q", bad]).fails(125, &["parse"]);
+    }
+    let _ = env.run(["pull", "-q", "--policy=never", "x"]).fails(125, &["find image 'x'", "coracle pull x"]);
+}
+
+#[test]
+fn empty_store_directory_after_a_full_disk_is_clean() {
+    // 1 << 60 bytes can't fit anywhere: refused before the first byte is fetched.
+    let text = String::from_utf8(image().manifest).unwrap();
+    let size = format!("\"size\":{}", image().blobs[&image().layers[0]].len());
+    let huge = text.replacen(&size, "\"size\":1152921504606846976", 1);
+    assert_ne!(text, huge);
+    let server = serve(image(), move |seen, good| match seen.is_manifest() {
+        true => Answer { body: huge.clone().into_bytes(), headers: Vec::new(), ..good },
+        false => good,
+    });
+    fails(&server, "x", &["no space left", "free"]);
+    assert!(!server.seen().iter().any(|s| s.path.ends_with(&image().layers[0])));
+}
