@@ -33,7 +33,8 @@ impl<R: BufRead> TarReader<R> {
 
     /// The next member; `None` at the end of the archive. What follows in the stream stays unread.
     pub fn next_entry(&mut self) -> Result<Option<&Entry>> {
-        self.skip(self.left + self.padding)?;
+        self.skip(self.left)?;
+        self.skip_padding(self.padding)?;
         (self.left, self.padding) = (0, 0);
         let mut pax = Pax::default();
         let (mut long_name, mut long_link) = (None, None);
@@ -228,6 +229,14 @@ impl<R: BufRead> TarReader<R> {
         Ok(true)
     }
 
+    /// umoci and other Go tools end some layers with the last byte of data: no padding, no zero blocks.
+    fn skip_padding(&mut self, bytes: u64) -> Result<()> {
+        match fill_buf(&mut self.input)?.is_empty() {
+            true => Ok(()),
+            false => self.skip(bytes),
+        }
+    }
+
     fn skip(&mut self, mut bytes: u64) -> Result<()> {
         while bytes > 0 {
             let chunk = fill_buf(&mut self.input)?;
@@ -260,4 +269,23 @@ fn fill_buf<R: BufRead>(input: &mut R) -> Result<&[u8]> {
         }
     }
     input.fill_buf().context("read tar")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_may_end_with_the_last_byte_of_data_but_not_before() {
+        let mut header = ::tar::Header::new_ustar();
+        header.set_size(5);
+        let mut builder = ::tar::Builder::new(Vec::new());
+        builder.append_data(&mut header, "a", &b"hello"[..]).unwrap();
+        let whole = builder.into_inner().unwrap();
+        for (end, good) in [(BLOCK + 5, true), (BLOCK + 4, false), (2 * BLOCK, true), (BLOCK + 100, false)] {
+            let mut reader = TarReader::new(&whole[..end]);
+            assert!(reader.next_entry().unwrap().is_some());
+            assert_eq!(reader.next_entry().is_ok(), good, "cut at {end}");
+        }
+    }
 }
