@@ -3,7 +3,7 @@
 //! Every namespace crossing is a fork plus an exec of this same binary ("stage"), so the stage test comes first:
 //! monitors and PID 1s must not pay for the command line parser.
 
-use coracle::engine::{exec, size};
+use coracle::engine::{doctor, exec, size};
 use coracle::runtime::{init, jobs};
 use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
@@ -23,6 +23,8 @@ const JOBS: &[(&str, stage::Job)] = &[
     ("chown-tree", jobs::chown_tree),
     ("unpack", coracle::image::unpack_job),
     ("tree-size", size::tree_size),
+    ("probe-namespaces", doctor::probe_namespaces),
+    ("probe-storage", doctor::probe_storage),
 ];
 
 fn main() -> ExitCode {

@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod create;
 pub mod doc;
+pub mod doctor;
 pub mod exec;
 pub mod inspect;
 pub mod logs;
