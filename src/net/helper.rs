@@ -142,9 +142,9 @@ impl Drop for Helper {
     }
 }
 
-/// Normal start-up lines of slirp4netns that explain no failure.
+/// Lines of slirp4netns and pasta that explain no failure.
 fn is_chatter(line: &str) -> bool {
-    ["sent tapfd", "received tapfd", "Starting slirp", "* ", "enable ", "parent failed"]
+    ["Failed to send", "sent tapfd", "received tapfd", "Starting slirp", "* ", "enable ", "parent failed"]
         .iter()
         .any(|p| line.starts_with(p))
 }
