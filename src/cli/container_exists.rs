@@ -1,12 +1,23 @@
 //! `coracle container exists`.
 
-use super::Cx;
-use crate::error::{Error, Result};
+use super::{Cx, select};
+use crate::error::{Kind, Result};
 
-/// Tell by the exit code whether a container exists.
+/// Ask whether a container exists: exit code 0 yes, 1 no.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Accepted for podman's scripts
+    #[arg(short, long, hide = true)]
+    external: bool,
+    /// Name or id of the container
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+}
 
-pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
-    Err(Error::unsupported("container exists: not built yet"))
+pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    match select::id(cx, &args.container) {
+        Ok(_) => Ok(0),
+        Err(e) if e.kind == Kind::NotFound => Ok(1),
+        Err(e) => Err(e),
+    }
 }

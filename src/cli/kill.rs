@@ -1,12 +1,22 @@
 //! `coracle kill`.
 
 use super::Cx;
-use crate::error::{Error, Result};
+use super::select::{self, Selection};
+use crate::engine::stop::kill;
+use crate::error::Result;
+use crate::spec::signal;
 
-/// Send a signal to containers.
+/// Send a signal to running containers.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Name or number of the signal
+    #[arg(short, long, value_name = "SIGNAL", default_value = "KILL")]
+    signal: String,
+    #[command(flatten)]
+    selection: Selection,
+}
 
-pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
-    Err(Error::unsupported("kill: not built yet"))
+pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    let number = signal::parse(&args.signal)?;
+    args.selection.each(cx, select::code(cx), |c| c.active(), |id| kill(&cx.engine, id, number))
 }

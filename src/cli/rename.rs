@@ -1,12 +1,21 @@
 //! `coracle rename`.
 
-use super::Cx;
-use crate::error::{Error, Result};
+use super::{Cx, select};
+use crate::engine::rename::rename;
+use crate::error::Result;
 
-/// Rename a container.
+/// Give a container another name.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Name or id of the container
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+    /// Its new name
+    #[arg(value_name = "NAME")]
+    name: String,
+}
 
-pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
-    Err(Error::unsupported("rename: not built yet"))
+pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    rename(&cx.engine, &select::id(cx, &args.container)?, args.name.trim_start_matches('/'))?;
+    Ok(0)
 }

@@ -5,6 +5,7 @@ pub mod create;
 pub mod doc;
 pub mod doctor;
 pub mod exec;
+pub mod filter;
 pub mod inspect;
 pub mod logs;
 pub mod ps;

@@ -1,0 +1,137 @@
+//! One container as a row of `ps`: docker's fields (FEATURES 3.2).
+
+use super::{Cx, human};
+use crate::engine::filter::network_name;
+use crate::engine::ps;
+use crate::spec::model::{MountKind, Spec};
+use crate::state::container::{PortMapping, Status};
+use crate::state::containers::{self, Container};
+use serde_json::{Map, Value, json};
+
+/// What a row is to hold beyond the cheap fields.
+pub struct Need {
+    /// Count the bytes of its files.
+    pub size: bool,
+    /// Fields that need spec.json.
+    pub spec: bool,
+    /// Nothing shortened.
+    pub full: bool,
+}
+
+/// The row.
+pub fn row(cx: &Cx, c: &Container, need: &Need) -> Value {
+    let id = if need.full { c.id.as_str() } else { c.short_id() };
+    let command = c.config.command.join(" ");
+    let command = format!("\"{}\"", if need.full { command } else { human::ellipsis(&command, 20) });
+    let labels: Vec<String> = c.config.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let label: Map<String, Value> = c.config.labels.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
+    let image = if c.config.image.is_empty() { human::short_id(&c.config.image_id) } else { &c.config.image };
+    let mut row = json!({
+        "ID": id,
+        "Image": image,
+        "ImageID": if need.full { &c.config.image_id } else { human::short_id(&c.config.image_id) },
+        "Command": command,
+        "CreatedAt": human::created_at(&c.config.created),
+        "RunningFor": human::ago_text(&c.config.created),
+        "Ports": ports(&c.state.network.ports, &c.config.exposed_ports, c.active()),
+        "State": state(c),
+        "Status": status(c),
+        "HealthStatus": "",
+        "Names": c.name,
+        "Labels": labels.join(","),
+        "_Label": label,
+        "Pid": c.state.pid,
+        "ExitCode": c.state.exit_code,
+        "Restarts": c.state.restarts,
+        "Size": if need.size { human::size(ps::size(c).unwrap_or(0)) } else { "0B".into() },
+        "Platform": "",
+    });
+    if need.spec
+        && let Some(map) = row.as_object_mut()
+    {
+        let spec: Spec = containers::load_spec(&cx.engine.paths, &c.id).unwrap_or_default();
+        let mounts: Vec<&str> = spec
+            .mounts
+            .iter()
+            .filter_map(|m| match &m.kind {
+                MountKind::Volume { name, .. } => Some(name.as_str()),
+                MountKind::Bind { source } => Some(source.as_str()),
+                _ => None,
+            })
+            .collect();
+        let volumes = spec.mounts.iter().filter(|m| matches!(m.kind, MountKind::Volume { .. })).count();
+        map.insert("Mounts".into(), mounts.join(",").into());
+        map.insert("Networks".into(), network_name(&spec.network.mode).into());
+        map.insert("LocalVolumes".into(), volumes.to_string().into());
+    }
+    row
+}
+
+/// One word: docker's State.
+pub fn state(c: &Container) -> &'static str {
+    match c.state.status {
+        _ if c.damaged.is_some() => "dead",
+        Status::Created => "created",
+        Status::Running => "running",
+        Status::Paused => "paused",
+        Status::Restarting => "restarting",
+        Status::Stopping => "stopping",
+        Status::Exited => "exited",
+    }
+}
+
+/// In words: `Up 2 hours`, `Exited (0) 3 minutes ago`.
+pub fn status(c: &Container) -> String {
+    let up = || format!("Up {}", human::since_text(&c.state.started));
+    match c.state.status {
+        _ if c.damaged.is_some() => "Dead (its records are damaged; remove it)".into(),
+        Status::Created => "Created".into(),
+        Status::Running => up(),
+        Status::Paused => format!("{} (Paused)", up()),
+        Status::Stopping => format!("{} (Stopping)", up()),
+        Status::Restarting => {
+            format!("Restarting ({}) {}", c.state.exit_code, human::ago_text(&c.state.finished))
+        }
+        Status::Exited if c.state.finished.is_empty() => format!("Exited ({})", c.state.exit_code),
+        Status::Exited => format!("Exited ({}) {}", c.state.exit_code, human::ago_text(&c.state.finished)),
+    }
+}
+
+/// `0.0.0.0:8080->80/tcp, [::]:8080->80/tcp`, then exposed ports that are not published.
+fn ports(published: &[PortMapping], exposed: &[String], active: bool) -> String {
+    let mut texts = Vec::new();
+    for p in published {
+        let hosts: &[&str] = if p.host_ip.is_empty() { &["0.0.0.0", "::"] } else { &[p.host_ip.as_str()] };
+        for host in hosts {
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
+            texts.push(format!("{host}:{}->{}/{}", p.host_port, p.container_port, p.protocol));
+        }
+    }
+    for port in exposed.iter().filter(|_| active) {
+        let text = if port.contains('/') { port.clone() } else { format!("{port}/tcp") };
+        if !published.iter().any(|p| format!("{}/{}", p.container_port, p.protocol) == text) {
+            texts.push(text);
+        }
+    }
+    texts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_ports_as_docker_does() {
+        let web = PortMapping { host_ip: String::new(), host_port: 8080, container_port: 80, protocol: "tcp".into() };
+        let dns =
+            PortMapping { host_ip: "127.0.0.1".into(), host_port: 53, container_port: 53, protocol: "udp".into() };
+        let six = PortMapping { host_ip: "::1".into(), ..web.clone() };
+        let exposed = ["80/tcp".to_string(), "443".to_string()];
+        assert_eq!(
+            ports(&[web, dns], &exposed, true),
+            "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 127.0.0.1:53->53/udp, 443/tcp"
+        );
+        assert_eq!(ports(&[six], &[], true), "[::1]:8080->80/tcp");
+        assert_eq!(ports(&[], &exposed, false), "");
+    }
+}
