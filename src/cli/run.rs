@@ -43,7 +43,13 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         window: if request.tty { term::window_size(std::io::stdin()).or_else(stdout_size) } else { None },
         trace: args.trace_time,
     };
-    let started = start(&cx.engine, &outcome.id, &options).map_err(|e| e.context(format!("run {}", request.image)))?;
+    let started = start(&cx.engine, &outcome.id, &options).map_err(|e| {
+        // A container with --rm is gone after this: its id is worth nothing.
+        if let Some(file) = request.cidfile.as_ref().filter(|_| request.rm) {
+            let _ = std::fs::remove_file(file);
+        }
+        e.context(format!("run {}", request.image))
+    })?;
     for warning in &started.warnings {
         eprintln!("coracle: warning: {warning}");
     }
