@@ -93,10 +93,11 @@ impl Clients {
         }
     }
 
-    /// Adds a connected socket.
+    /// Adds a connected socket. A greeting that waits in it is taken at once: the container's output may come up in the
+    /// same round of the loop, before the socket's turn, and must not miss the client.
     pub fn adopt(&mut self, fd: OwnedFd) {
         self.next += 1;
-        self.list.push(Client {
+        let mut client = Client {
             fd,
             number: self.next,
             flags: 0,
@@ -105,7 +106,9 @@ impl Clients {
             queued: 0,
             unacked: 0,
             dead: false,
-        });
+        };
+        client.greet();
+        self.list.push(client);
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
@@ -217,6 +220,19 @@ impl Client {
         self.dead = true;
         self.queue.clear();
         self.queued = 0;
+    }
+
+    /// Takes the first frame, if it is here already.
+    fn greet(&mut self) {
+        match proto::recv(self.fd.as_fd(), &mut [0; 64], false) {
+            Ok(Some((kind, payload))) => {
+                if !self.frame(kind, payload, &mut Vec::new()) {
+                    self.fail();
+                }
+            }
+            Err(rustix::io::Errno::AGAIN) => {}
+            Ok(None) | Err(_) => self.fail(),
+        }
     }
 
     fn read(&mut self, buffer: &mut [u8], requests: &mut Vec<Request>) {
