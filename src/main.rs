@@ -4,13 +4,14 @@
 //! monitors and PID 1s must not pay for the command line parser.
 
 use coracle::engine::{doctor, exec, size};
-use coracle::runtime::{init, jobs};
+use coracle::runtime::{self, init, jobs};
 use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
 
 /// Which function serves which stage. It stands here so that `stage` itself knows no higher layer.
 const STAGES: &[(&str, stage::Entry)] = &[
     ("init", init::main),
+    ("exec", runtime::exec_stage),
     (exec::HOLD_STAGE, exec::hold_main),
     (monitor::STAGE, monitor::main),
     (net::forward::STAGE, net::forward::main),

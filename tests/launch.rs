@@ -3,7 +3,7 @@
 #[macro_use]
 mod common;
 
-use coracle::runtime::{Init, Joins, LaunchRequest, Stdio, launch};
+use coracle::runtime::{ExecRequest, Init, Joins, LaunchRequest, Stdio, exec, launch};
 use coracle::spec::model::{NetMode, Process, Spec};
 use coracle::stage;
 use coracle::state::paths::ContainerDir;
@@ -74,7 +74,7 @@ impl Box {
             stdio,
             cgroup: None,
             volumes: self.volumes.clone(),
-            window: Some((100, 30)),
+            window: Some((30, 100)),
         })
     }
 
@@ -268,4 +268,112 @@ fn dies_when_dropped() {
     let pid = init.pid;
     drop(init);
     assert!(!PathBuf::from(format!("/proc/{pid}")).exists());
+}
+
+impl Box {
+    /// A running container that sleeps.
+    fn sleeper(&self) -> Init {
+        let null = || OwnedFd::from(fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap());
+        let mut init = self.start(Stdio::Pipes { stdin: null(), stdout: null(), stderr: null() }).unwrap();
+        init.created().unwrap();
+        init.go().unwrap();
+        init.executed().unwrap();
+        init
+    }
+
+    fn request(&self, init: &Init, script: &str) -> (ExecRequest<'_>, OwnedFd) {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let stdin = OwnedFd::from(fs::File::open("/dev/null").unwrap());
+        let request = ExecRequest {
+            spec: &self.spec,
+            init_pid: init.pid,
+            start_ticks: coracle::state::boot::start_ticks(init.pid).unwrap(),
+            args: ["sh", "-c", script].map(String::from).to_vec(),
+            env: vec!["EXTRA=1".into()],
+            cwd: None,
+            user: None,
+            privileged: false,
+            tty: false,
+            window: None,
+            stdio: Some((stdin, write.try_clone().unwrap(), write)),
+            detach: false,
+            cgroup: None,
+        };
+        (request, read)
+    }
+}
+
+fn kill(mut init: Init) {
+    rustix::process::pidfd_send_signal(&init.pidfd, rustix::process::Signal::KILL).unwrap();
+    init.wait().unwrap();
+}
+
+#[test]
+fn executes_in_a_running_container() {
+    let one = busybox("sleep 100");
+    let init = one.sleeper();
+    let script = "hostname; id; env | grep -E 'EXTRA|PATH|HOME'; ps | grep -c '[s]leep'; grep -E 'CapEff|CapBnd' /proc/self/status; ls /proc/self/fd; exit 9";
+    let (request, read) = one.request(&init, script);
+    let process = exec(request).unwrap();
+    let mut text = String::new();
+    fs::File::from(read).read_to_string(&mut text).unwrap();
+    assert_eq!(process.wait().unwrap(), 9, "{text}");
+    for line in [
+        "box",
+        "uid=0(root) gid=0(root)",
+        "EXTRA=1",
+        "HOME=/root",
+        "PATH=/bin",
+        "1",
+        "CapEff:\t00000000000004e1",
+        "CapBnd:\t00000000000004e1",
+        "0\n1\n2\n3\n",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    // A terminal of its own.
+    let (mut request, _) = one.request(&init, "tty; stty size; echo done");
+    (request.tty, request.window, request.stdio) = (true, Some((20, 60)), None);
+    let process = exec(request).unwrap();
+    let mut text = Vec::new();
+    let _ = fs::File::from(process.pty_master.as_ref().unwrap().try_clone().unwrap()).read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains("/dev/pts/0") && text.contains("20 60") && text.contains("done"), "{text}");
+    assert_eq!(process.wait().unwrap(), 0);
+    // Failures.
+    for (args, code) in [("nosuch", 127), ("/etc/passwd", 126)] {
+        let (mut request, _) = one.request(&init, "");
+        request.args = vec![args.into()];
+        assert_eq!(exec(request).unwrap_err().exit_code(), code);
+    }
+    let (mut request, _) = one.request(&init, "true");
+    request.start_ticks += 1;
+    assert!(exec(request).unwrap_err().to_string().contains("ended"));
+    kill(init);
+}
+
+/// CVE-2019-5736: a container's root must not get a writable handle on our program, whose file belongs to him.
+#[test]
+fn the_program_is_out_of_reach() {
+    let mut one = busybox("sleep 100");
+    one.spec.init = true;
+    let init = one.sleeper();
+    let attack = "echo x > /proc/1/exe; echo trick: $?";
+    let (request, read) = one.request(&init, attack);
+    exec(request).unwrap().wait().unwrap();
+    let mut text = String::new();
+    fs::File::from(read).read_to_string(&mut text).unwrap();
+    assert!(text.contains("trick: 1") && (text.contains("Read-only") || text.contains("denied")), "{text}");
+    // The script's interpreter is whoever executes it: us.
+    fs::write(one.dir.path().join("c/upper/evil"), "#!/proc/self/exe\n").unwrap();
+    fs::set_permissions(one.dir.path().join("c/upper/evil"), fs::Permissions::from_mode(0o755)).unwrap();
+    let (mut request, read) = one.request(&init, "");
+    request.args = vec!["/evil".into()];
+    let process = exec(request).unwrap();
+    let link = fs::read_link(format!("/proc/{}/exe", process.pid));
+    process.wait().unwrap();
+    drop(read);
+    println!("{link:?}");
+    kill(init);
+    assert!(fs::metadata(env!("CARGO_BIN_EXE_coracle")).unwrap().len() > 1000);
 }

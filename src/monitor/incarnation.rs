@@ -187,7 +187,7 @@ fn stdio(subject: &Subject) -> Result<(Streams, Stdio)> {
     match &subject.own_stdio {
         Some([stdin, stdout, stderr]) if !config.tty => {
             let copy = |fd: &OwnedFd| fd.try_clone().context("duplicate a standard stream");
-            let theirs = Stdio::Pipes { stdin: copy(stdin)?, stdout: copy(stdout)?, stderr: copy(stderr)? };
+            let theirs = Stdio::Given { stdin: copy(stdin)?, stdout: copy(stdout)?, stderr: copy(stderr)? };
             Ok((Streams::default(), theirs))
         }
         _ => Streams::new(config.tty, config.stdin_open),

@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Error, Result};
 use crate::stage;
-use crate::sys::clone::{Exec, Program, Spawned, spawn};
+use crate::sys::clone::{Exec, Program, Spawned, detached_mount, spawn};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, memfd_create, open, openat};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,6 +26,19 @@ pub(super) fn spawn_protected(exec: &Exec<'_>) -> Result<Spawned> {
     }
     let copy = sealed_copy(program)?;
     spawn(&Exec { program: Program::Fd(copy.as_fd()), ..*exec })
+}
+
+/// A descriptor to execute our program through, for a process that will enter a container: as for [`spawn_protected`].
+pub(super) fn protected_program() -> Result<OwnedFd> {
+    let program = stage::program();
+    let meta = fs::metadata(program).context("look at our own program")?;
+    if let Ok(path) = fs::read_link(program).or_else(|_| fs::canonicalize(program)) {
+        let path = stage::spawn::cstring(path.as_os_str().as_bytes())?;
+        if let Ok(fd) = detached_mount(&path, meta.dev(), meta.ino()) {
+            return Ok(fd);
+        }
+    }
+    sealed_copy(program)
 }
 
 /// A memfd with the program's content that nobody can change any more.

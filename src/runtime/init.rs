@@ -62,6 +62,8 @@ pub(super) struct Plan {
     pub steps: Vec<Step>,
     pub program: Program,
     pub tty: bool,
+    /// The streams are ours: the container's user becomes their owner.
+    pub give_streams: bool,
     /// Our reaper stays PID 1.
     pub reaper: bool,
     /// Highest group mapped in one piece from 0.
@@ -129,7 +131,8 @@ fn set_up(plan: &Plan, phases: &mut Vec<Phase>) -> Result<(User, Option<OwnedFd>
         }
     }
     phases.push(Phase::now("init: set up"));
-    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    for fd in streams.into_iter().filter(|_| plan.give_streams) {
         give_pipe(fd, &setup.user);
     }
     let mut master = None;

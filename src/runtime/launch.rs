@@ -26,8 +26,9 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         unshare: namespaces.unshare,
         joins: namespaces.inside.iter().map(|j| j.1).collect(),
         steps: steps(&request, idmap),
-        program: program(spec, idmap)?,
+        program: program(spec, idmap.level == Level::OneId)?,
         tty: spec.process.tty,
+        give_streams: matches!(request.stdio, Stdio::Pipes { .. }),
         reaper: spec.init,
         groups: mapped_groups(idmap),
     }));
@@ -36,7 +37,9 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let procs = request.cgroup.as_ref().map(|dir| host::cgroup_procs(dir.as_fd())).transpose()?;
     let null = dev_null()?;
     let stdio: [BorrowedFd<'_>; 3] = match &request.stdio {
-        Stdio::Pipes { stdin, stdout, stderr } => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        Stdio::Pipes { stdin, stdout, stderr } | Stdio::Given { stdin, stdout, stderr } => {
+            [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]
+        }
         Stdio::Pty => [null.as_fd(); 3],
     };
     let argv = argv("init", &[])?;
@@ -231,7 +234,7 @@ fn steps(request: &LaunchRequest<'_>, idmap: &IdMap) -> Vec<super::plan::Step> {
     plan(spec, &facts)
 }
 
-fn program(spec: &Spec, idmap: &IdMap) -> Result<Program> {
+pub(super) fn program(spec: &Spec, one_id: bool) -> Result<Program> {
     let p = &spec.process;
     Ok(Program {
         args: p.args.clone(),
@@ -246,7 +249,7 @@ fn program(spec: &Spec, idmap: &IdMap) -> Result<Program> {
         umask: p.umask,
         oom_score_adj: p.oom_score_adj,
         seccomp: seccomp::compile(&spec.seccomp, &p.capabilities)?,
-        one_id: idmap.level == Level::OneId,
+        one_id,
     })
 }
 

@@ -6,6 +6,7 @@
 mod attrs;
 pub mod cgroup;
 pub mod copyup;
+mod exec;
 mod host;
 pub mod init;
 pub mod jobs;
@@ -19,10 +20,10 @@ mod setup;
 mod terminal;
 mod user;
 
+pub use exec::{exec, stage_main as exec_stage};
 pub use init::Phase;
 pub use launch::launch;
 
-use crate::error::{Error, Result};
 use crate::spec::model::Spec;
 use crate::stage::Channel;
 use crate::state::paths::ContainerDir;
@@ -36,6 +37,8 @@ use std::path::PathBuf;
 pub enum Stdio {
     /// The container's ends. Pipes are given to the container's user, so that he can reopen /dev/stdout.
     Pipes { stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd },
+    /// Streams of somebody else (log driver `passthrough`): their owner stays.
+    Given { stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd },
     /// A pty in the container's devpts; the master comes back in [`Created`].
     Pty,
 }
@@ -69,7 +72,7 @@ pub struct LaunchRequest<'a> {
     pub cgroup: Option<OwnedFd>,
     /// Named volumes of the spec: name → data directory.
     pub volumes: BTreeMap<String, PathBuf>,
-    /// Columns and rows of the pty.
+    /// Rows and columns of the pty.
     pub window: Option<(u16, u16)>,
 }
 
@@ -112,7 +115,7 @@ pub struct ExecRequest<'a> {
     pub privileged: bool,
     /// A pty in the container's devpts instead of `stdio`.
     pub tty: bool,
-    /// Columns and rows of the pty.
+    /// Rows and columns of the pty.
     pub window: Option<(u16, u16)>,
     /// Fds 0, 1, 2 of the process without a tty; `None` = the caller's own (no copying at all).
     pub stdio: Option<(OwnedFd, OwnedFd, OwnedFd)>,
@@ -128,16 +131,4 @@ pub struct ExecProcess {
     pub pid: i32,
     pub pidfd: OwnedFd,
     pub pty_master: Option<OwnedFd>,
-}
-
-impl ExecProcess {
-    /// Exit code, or 128 + signal.
-    pub fn wait(&self) -> Result<i32> {
-        Err(Error::unsupported("wait for the process: not built yet"))
-    }
-}
-
-/// Starts a process in a running container; returns once its program executes.
-pub fn exec(_request: ExecRequest<'_>) -> Result<ExecProcess> {
-    Err(Error::unsupported("exec in a container: not built yet"))
 }

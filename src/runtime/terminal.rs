@@ -16,7 +16,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Opens a new pty of the devpts in `root`, with the given columns and rows.
+    /// Opens a new pty of the devpts in `root`, with the given rows and columns.
     pub fn open(root: BorrowedFd<'_>, window: Option<(u16, u16)>) -> Result<Terminal> {
         let flags = OFlags::RDWR | OFlags::NOCTTY;
         let master = rooted::open(root, Path::new("/dev/pts/ptmx"), flags).context("open /dev/pts/ptmx")?;
@@ -24,7 +24,7 @@ impl Terminal {
         // By descriptor, not by the path that an image could have replaced.
         let slave = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
             .context("open the terminal's other side")?;
-        if let Some((columns, rows)) = window {
+        if let Some((rows, columns)) = window {
             let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
             tcsetwinsize(&master, size).context("set the terminal's size")?;
         }

@@ -87,6 +87,7 @@ struct Shared<'a> {
     /// Where it failed, with the errno; `step == usize::MAX` means it did not.
     step: usize,
     errno: c_int,
+    /// What the child left: a pid, or a descriptor.
     inner_pid: c_int,
 }
 
@@ -289,6 +290,72 @@ unsafe fn open_program(shared: &mut Shared<'_>) -> c_int {
                 tree
             }
         }
+    }
+}
+
+/// A read-only mount of the file `path` alone, made in a user and mount namespace that is gone again when we return:
+/// whoever executes a program through it can't be made to give up a writable handle on the program's file. No
+/// privilege needed but that of making a user namespace.
+///
+/// # Errors
+/// As for [`Program::Detached`].
+pub fn detached_mount(path: &CStr, device: u64, inode: u64) -> Result<OwnedFd> {
+    let exec = Exec {
+        program: Program::Detached { path, device, inode },
+        argv: &[],
+        env: &[],
+        stdio: [None; 3],
+        fds: &[],
+        namespaces: 0,
+        joins: &[],
+        cgroup_procs: None,
+        session: false,
+        death_signal: 0,
+        ambient: false,
+    };
+    let mut stack = vec![0u128; STACK / 16];
+    let mut shared = Shared {
+        exec: &exec,
+        argv: std::ptr::null(),
+        env: std::ptr::null(),
+        inner_stack: std::ptr::null_mut(),
+        step: usize::MAX,
+        errno: 0,
+        inner_pid: -1,
+    };
+    // CLONE_FILES: what the child opens is open here.
+    let flags = libc::CLONE_VM
+        | libc::CLONE_VFORK
+        | libc::CLONE_FILES
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::SIGCHLD;
+    let blocked = BlockedSignals::all();
+    // SAFETY: as in `spawn`; the child only opens one descriptor, which nobody else can know yet.
+    let (pid, errno) = unsafe {
+        let top = stack.as_mut_ptr_range().end.cast();
+        let pid = libc::clone(mounter, top, flags, (&raw mut shared).cast());
+        (pid, *libc::__errno_location())
+    };
+    drop(blocked);
+    if pid < 0 {
+        return Err(Error::errno(errno, STEPS[CLONE_INNER]));
+    }
+    reap(pid);
+    if shared.step != usize::MAX {
+        return Err(Error::errno(shared.errno, STEPS[shared.step]));
+    }
+    // SAFETY: the child opened it in our table and told nobody but us.
+    Ok(unsafe { OwnedFd::from_raw_fd(shared.inner_pid) })
+}
+
+/// The child of [`detached_mount`].
+extern "C" fn mounter(arg: *mut c_void) -> c_int {
+    // SAFETY: as for `between`.
+    unsafe {
+        let shared = &mut *arg.cast::<Shared<'_>>();
+        shared.inner_pid = open_program(shared);
+        libc::_exit(0)
     }
 }
 

@@ -72,10 +72,14 @@ pub fn exec_fd(fd: BorrowedFd<'_>, argv: &[CString], env: &[CString]) -> Errno {
 
 /// All signal handlers default, none blocked: the state in which a program expects to start.
 pub fn reset_signals() {
-    // SAFETY: SIG_DFL installs no code of ours; numbers that can't be set fail harmlessly. The set is on this stack.
+    // All zero is the kernel's struct sigaction of SIG_DFL on every architecture. libc's own call refuses the two
+    // real-time signals it uses itself, which some shells leave ignored.
+    let default = [0u64; 8];
+    // SAFETY: SIG_DFL installs no code of ours; KILL and STOP can't be set and fail harmlessly. The buffers are larger
+    // than the kernel's structs and live on this stack.
     unsafe {
-        for signal in 1..=libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_DFL);
+        for signal in 1..=64 {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u8>(), 8);
         }
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

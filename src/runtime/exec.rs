@@ -1,0 +1,234 @@
+//! `exec`: a further process in a running container.
+//!
+//! The caller P starts stage `exec` (X) from a protected program; X enters the container's namespaces and forks the
+//! process Y as a sibling of itself, so that Y is P's own child: P's streams, P's wait, no protocol with the monitor.
+//! Frames: → `Join`, ← `Pid` (X), ← `Terminal` (Y), then EOF (executed) or ← `Failed`.
+
+use super::program::Program;
+use super::terminal::Terminal;
+use super::{ExecProcess, ExecRequest, host, launch, user};
+use crate::error::{Context, Error, Kind, Result};
+use crate::spec::model::{NetMode, Ns, Seccomp, Spec};
+use crate::stage::spawn::{Child, argv, dev_null};
+use crate::stage::{Channel, ids};
+use crate::state::boot;
+use crate::sys::{caps, clone, process};
+use rustix::fs::{Mode, OFlags, open};
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::ExitCode;
+
+/// To X, with the pidfd of the container's PID 1 and, if there is one, the container's cgroup.procs.
+#[derive(Debug, Serialize, Deserialize)]
+struct Join {
+    /// CLONE_NEW* of the namespaces that are not the host's.
+    namespaces: i32,
+    program: Program,
+    tty: bool,
+    window: Option<(u16, u16)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum FromExec {
+    /// Of Y, in the host's pid namespace.
+    Pid(i32),
+    /// With the pty's master.
+    Terminal,
+    Failed(Error),
+}
+
+/// Starts a process in a running container; returns once its program executes.
+///
+/// # Errors
+/// `Conflict` when PID 1 is gone; CannotExec and CommandNotFound for the program itself.
+pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
+    let gone = || Error::conflict("enter the container: it has just ended");
+    let pidfd = boot::open(request.init_pid, request.start_ticks)?.ok_or_else(gone)?;
+    let one_id = std::fs::read_to_string(format!("/proc/{}/setgroups", request.init_pid))
+        .is_ok_and(|text| text.trim() == "deny");
+    let frame = Join {
+        namespaces: namespaces(request.spec),
+        program: program(&request, one_id)?,
+        tty: request.tty,
+        window: request.window,
+    };
+    let mut fds = vec![pidfd.as_fd()];
+    let procs = request
+        .cgroup
+        .as_ref()
+        .and_then(|dir| open(dir.join("cgroup.procs"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).ok());
+    fds.extend(procs.as_ref().map(AsFd::as_fd));
+
+    let (ours, theirs) = Channel::pair()?;
+    let protected = host::protected_program()?;
+    let null = dev_null()?;
+    let stdio: [Option<BorrowedFd<'_>>; 3] = match &request.stdio {
+        _ if request.tty => [Some(null.as_fd()); 3],
+        Some((stdin, stdout, stderr)) => [Some(stdin.as_fd()), Some(stdout.as_fd()), Some(stderr.as_fd())],
+        None => [None; 3],
+    };
+    let joiner = clone::spawn(&clone::Exec {
+        program: clone::Program::Fd(protected.as_fd()),
+        argv: &argv("exec", &[])?,
+        env: &[],
+        stdio,
+        fds: &[theirs.as_fd()],
+        namespaces: 0,
+        joins: &[],
+        cgroup_procs: None,
+        session: true,
+        death_signal: 0,
+        ambient: false,
+    });
+    let joiner = Child::from(joiner.context("start stage exec")?);
+    drop((theirs, protected));
+    let started = ours.send(&frame, &fds).and_then(|()| follow(&ours));
+    // X ends as soon as it has forked; EPIPE above means that it ended before.
+    let code = joiner.wait()?;
+    match started {
+        Ok(Some(process)) => Ok(process),
+        Ok(None) => Err(Error::bug(format!("enter the container: the helper died (exit code {code})"))),
+        Err(e) => Err(e),
+    }
+}
+
+/// Reads frames until the program executes. A failed process is reaped.
+fn follow(channel: &Channel) -> Result<Option<ExecProcess>> {
+    let (mut process, mut master, mut failed) = (None, None, None);
+    while let Some((frame, fds)) = channel.recv::<FromExec>()? {
+        match frame {
+            FromExec::Pid(pid) => {
+                let raw =
+                    rustix::process::Pid::from_raw(pid).ok_or_else(|| Error::bug("enter the container: no pid"))?;
+                // It is our child and unreaped: the number is still its own.
+                let pidfd = rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty());
+                process = Some((pid, pidfd.context("open a pidfd of the process")?));
+            }
+            FromExec::Terminal => master = fds.into_iter().next(),
+            FromExec::Failed(e) => failed = Some(e),
+        }
+    }
+    match (process, failed) {
+        (Some((pid, pidfd)), None) => Ok(Some(ExecProcess { pid, pidfd, pty_master: master })),
+        (Some((pid, _)), Some(e)) => {
+            let _ = process::wait(pid);
+            Err(e)
+        }
+        (None, Some(e)) => Err(e),
+        (None, None) => Ok(None),
+    }
+}
+
+impl ExecProcess {
+    /// Exit code, or 128 + signal. Once.
+    pub fn wait(&self) -> Result<i32> {
+        process::wait(self.pid).context("wait for the process")
+    }
+}
+
+/// The namespaces that the container does not share with the host: those can't (and need not) be entered.
+fn namespaces(spec: &Spec) -> i32 {
+    let mut all = libc::CLONE_NEWUSER | libc::CLONE_NEWNS;
+    let kinds = [
+        (&spec.pid, libc::CLONE_NEWPID),
+        (&spec.ipc, libc::CLONE_NEWIPC),
+        (&spec.uts, libc::CLONE_NEWUTS),
+        (&spec.cgroupns, libc::CLONE_NEWCGROUP),
+    ];
+    for (ns, flag) in kinds {
+        if *ns != Ns::Host {
+            all |= flag;
+        }
+    }
+    if spec.network.mode != NetMode::Host {
+        all |= libc::CLONE_NEWNET;
+    }
+    all
+}
+
+/// The container's process, with what the request changes.
+fn program(request: &ExecRequest<'_>, one_id: bool) -> Result<Program> {
+    let mut spec = request.spec.clone();
+    let p = &mut spec.process;
+    if request.privileged {
+        p.capabilities = caps::NAMES.iter().map(|n| n.to_string()).collect();
+        p.no_new_privileges = false;
+        spec.seccomp = Seccomp::Unconfined;
+    }
+    p.args = request.args.clone();
+    // The last of two definitions of a name counts.
+    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_string();
+    let replaced: Vec<String> = request.env.iter().map(|e| name(e)).collect();
+    p.env.retain(|e| !replaced.contains(&name(e)));
+    p.env.extend(request.env.iter().cloned());
+    if request.tty && !p.env.iter().any(|e| name(e) == "TERM") {
+        p.env.push("TERM=xterm".into());
+    }
+    if let Some(cwd) = &request.cwd {
+        p.cwd = cwd.clone();
+    }
+    if let Some(user) = &request.user {
+        // Another user's home is not ours.
+        if *user != p.user {
+            p.env.retain(|e| name(e) != "HOME" || replaced.contains(&"HOME".to_string()));
+        }
+        p.user = user.clone();
+    }
+    launch::program(&spec, one_id)
+}
+
+/// Entry of stage `exec`; fd 3 is the channel.
+pub fn stage_main(_args: &[String]) -> ExitCode {
+    let Ok(channel) = Channel::inherited(3) else { return ExitCode::from(125) };
+    let Err(error) = join(&channel) else { return ExitCode::SUCCESS };
+    let _ = channel.send(&FromExec::Failed(error), &[]);
+    ExitCode::from(125)
+}
+
+/// X: into the container, then Y.
+fn join(channel: &Channel) -> Result<()> {
+    // Our memory and program stay the host's in the eyes of the container's root: he may not look into them.
+    ids::undumpable()?;
+    let Some((join, mut fds)) = channel.recv::<Join>()? else {
+        return Err(Error::bug("enter the container: the caller is gone"));
+    };
+    if fds.is_empty() {
+        return Err(Error::bug("enter the container: its pidfd is missing"));
+    }
+    if let Some(procs) = fds.get(1) {
+        // Refused where the caller's and the container's cgroups are delegated apart.
+        let _ = rustix::io::write(procs, b"0");
+    }
+    let pidfd = fds.remove(0);
+    drop(fds);
+    process::setns(pidfd.as_fd(), join.namespaces).context("enter the container's namespaces")?;
+    drop(pidfd);
+    ids::become_root(!join.program.groups.iter().any(|g| g == "keep-groups"))?;
+    ids::undumpable()?;
+    let child = process::fork(true).context("fork the process")?;
+    if child > 0 {
+        return channel.send(&FromExec::Pid(child), &[]);
+    }
+    let error = run(&join, channel).err().unwrap_or_else(|| Error::bug("execute the program: it returned"));
+    let _ = channel.send(&FromExec::Failed(error), &[]);
+    process::exit(125);
+}
+
+/// Y: becomes the program.
+fn run(join: &Join, channel: &Channel) -> Result<()> {
+    rustix::process::setsid().context("start a session")?;
+    let root = open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).context("open the root")?;
+    let user = user::resolve(root.as_fd(), &join.program.user, &join.program.groups)?;
+    if join.tty {
+        let terminal = Terminal::open(root.as_fd(), join.window).map_err(|e| {
+            if e.is_errno(libc::ENOENT) { e.kind(Kind::Unsupported).hint("the container has no /dev/pts") } else { e }
+        })?;
+        terminal.give_to(user.uid)?;
+        Terminal::take(terminal.slave.as_fd())?;
+        channel.send(&FromExec::Terminal, &[terminal.master.as_fd()])?;
+    }
+    drop(root);
+    join.program.enter_cwd()?;
+    join.program.restrict(&user)?;
+    Err(join.program.exec(&user))
+}
