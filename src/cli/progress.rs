@@ -87,8 +87,8 @@ impl Progress for Lines {
                 eprintln!("layer {}: downloaded {}", short(layer), human::size(size));
             }
             Event::Retrying { .. } => eprintln!("{}", retrying(&event).unwrap_or_default()),
-            Event::Finished => {
-                if let Some(line) = tally.summary() {
+            Event::Finished { success } => {
+                if let Some(line) = tally.summary().filter(|_| *success) {
                     eprintln!("{line}");
                 }
                 *tally = Tally::default();
@@ -174,12 +174,12 @@ impl Progress for Bars {
                 }
             }
             Event::Retrying { .. } => self.line(&retrying(&event).unwrap_or_default()),
-            Event::Finished => {
+            Event::Finished { success } => {
                 for bar in std::mem::take(&mut state.layers).into_values().chain(state.total.take()) {
                     bar.finish_and_clear();
                     self.multi.remove(&bar);
                 }
-                if let Some(line) = state.tally.summary() {
+                if let Some(line) = state.tally.summary().filter(|_| *success) {
                     self.line(&line);
                 }
                 state.tally = Tally::default();
@@ -241,7 +241,7 @@ mod tests {
         bars.event(Event::Received { layer: LAYER, bytes: 1_000_000 });
         locked(&bars.state).layers[LAYER].force_draw();
         bars.event(Event::Done { layer: LAYER });
-        bars.event(Event::Finished);
+        bars.event(Event::Finished { success: true });
         let shown = locked(&paper.0).clone();
         for part in ["Pulling x", "0123456789ab", "1.00 MB/2.00 MB", "Fetched 1 layer, 1MB in"] {
             assert!(shown.contains(part), "{part}: {shown}");
@@ -254,7 +254,7 @@ mod tests {
         let bars = Bars::new(ProgressDrawTarget::hidden());
         bars.event(Event::Queued { layer: LAYER, size: 1 });
         bars.event(Event::Received { layer: LAYER, bytes: 1 });
-        bars.event(Event::Finished);
+        bars.event(Event::Finished { success: true });
         // Other tests run beside this one, so threads may only have gone.
         assert!(threads() <= before + 1);
     }

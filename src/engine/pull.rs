@@ -58,7 +58,7 @@ pub fn pull(
 ) -> Result<Pulled> {
     let result = pull_quietly(ctx, reference, policy, options, progress);
     // Whatever draws has stopped before the caller prints or forks.
-    progress.event(Event::Finished);
+    progress.event(Event::Finished { success: result.is_ok() });
     result
 }
 
@@ -70,7 +70,7 @@ pub fn pull_all_tags(
     progress: &dyn Progress,
 ) -> Result<Vec<Pulled>> {
     let result = pull_each_tag(ctx, repository, options, progress);
-    progress.event(Event::Finished);
+    progress.event(Event::Finished { success: result.is_ok() });
     result
 }
 

@@ -34,12 +34,14 @@ pub struct Download<'a> {
 
 impl Download<'_> {
     /// Writes the blob into `sink` from byte `start` on (what is before is there already). The digest is the sink's to
-    /// verify.
-    pub fn run(&self, start: u64, sink: &mut dyn Write, mut retries: Retries<'_>) -> Result<()> {
+    /// verify. Tells whether the blob was put together from several answers.
+    pub fn run(&self, start: u64, sink: &mut dyn Write, mut retries: Retries<'_>) -> Result<bool> {
         let mut at = start;
+        let mut continued = start > 0;
         loop {
             let began = at;
-            let Err(failure) = self.attempt(&mut at, sink) else { return Ok(()) };
+            let Err(failure) = self.attempt(&mut at, sink) else { return Ok(continued) };
+            continued |= at > 0;
             if at - began >= GOOD_PROGRESS {
                 retries.reset();
             }

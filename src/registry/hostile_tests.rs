@@ -49,7 +49,7 @@ fn download(server: &Hostile, blob: &[u8], options: &PullOptions) -> Outcome {
         received: &count,
     };
     let mut bytes = Vec::new();
-    let result = download.run(0, &mut bytes, Retries::new(options, &Silent, &stop));
+    let result = download.run(0, &mut bytes, Retries::new(options, &Silent, &stop)).map(drop);
     Outcome { result, bytes, received: received.into_inner() }
 }
 

@@ -19,8 +19,9 @@ pub enum Event<'a> {
     Done { layer: &'a str },
     /// The connection failed and is tried again after `delay`.
     Retrying { what: &'a str, why: &'a str, attempt: u32, attempts: u32, delay: Duration },
-    /// No further events; whatever draws must stop before this returns (threads would not survive a fork).
-    Finished,
+    /// No further events; whatever draws must stop before this returns (threads would not survive a fork). Without
+    /// success an error follows, which tells all.
+    Finished { success: bool },
 }
 
 /// Receives [`Event`]s, from several threads at once.

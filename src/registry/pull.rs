@@ -244,9 +244,21 @@ impl<'a> Job<'a> {
             stop: &self.stop,
             received: &received,
         };
-        let mut sink = unpacker.sink(index)?;
-        download.run(0, &mut sink, self.retries()).map_err(|f| Failure { error: disk_full(f.error), ..f })?;
-        sink.commit().map_err(|e| disk_full(e).context(format!("store {name} of {}", client.registry())))?;
+        let once = || -> Step<(bool, Result<Digest>)> {
+            let mut sink = unpacker.sink(index)?;
+            let continued = download.run(0, &mut sink, self.retries())?;
+            Ok((continued, sink.commit()))
+        };
+        let full = |f: Failure| Failure { error: disk_full(f.error), ..f };
+        let stored = match once().map_err(full)? {
+            // A proxy that mixed up the parts may still serve the whole.
+            (true, Err(e)) if e.errno.is_none() => {
+                log::warn!("{name} was damaged when its download was continued: {e}; fetching it anew");
+                once().map_err(full)?.1
+            }
+            (_, stored) => stored,
+        };
+        stored.map_err(|e| disk_full(e).context(format!("store {name} of {}", client.registry())))?;
         self.progress.event(Event::Downloaded { layer: layer.digest.as_str() });
         Ok(())
     }
