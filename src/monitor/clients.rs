@@ -111,20 +111,6 @@ impl Clients {
         self.list.push(client);
     }
 
-    /// Adds the foreground client's socket. Its greeting is in there already and is taken at once: a program that ends
-    /// before the first look at the clients must find somebody who wants its output.
-    pub fn adopt_greeted(&mut self, fd: OwnedFd) {
-        self.adopt(fd);
-        if let Some(client) = self.list.last_mut() {
-            let mut buffer = [0; 16];
-            match proto::recv(client.fd.as_fd(), &mut buffer, false) {
-                Ok(Some((kind, payload))) => client.dead = !client.frame(kind, payload, &mut Vec::new()),
-                Err(rustix::io::Errno::AGAIN) => {}
-                Ok(None) | Err(_) => client.dead = true,
-            }
-        }
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
         self.list.iter()
     }
@@ -357,7 +343,7 @@ mod tests {
         let (a, peer) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, kind, None).unwrap();
         send(peer.as_fd(), HELLO, &[HELLO_STDOUT], true).unwrap();
         let mut clients = Clients::default();
-        clients.adopt_greeted(a);
+        clients.adopt(a);
         clients.output(false, b"early");
         assert_eq!(recv(peer.as_fd(), &mut [0; 16], false).unwrap(), Some((STDOUT, &b"early"[..])));
     }

@@ -145,7 +145,7 @@ fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Pr
         let mut clients = Clients::default();
         if let Some(fd) = attached {
             nonblocking(&fd)?;
-            clients.adopt_greeted(fd);
+            clients.adopt(fd);
         }
         // Without its socket a container still runs, logs and stops.
         if let Err(e) = clients.listen(&subject.frame.paths.sockets(&subject.frame.id)) {
