@@ -227,11 +227,9 @@ impl Tcp {
         match (up, down) {
             (Err(_), _) | (_, Err(_)) => self.abort(slot),
             _ if connection.up.shut && connection.down.shut => self.remove(slot),
-            (Ok(Turn::More), _) | (_, Ok(Turn::More)) => {
-                if !connection.queued {
-                    connection.queued = true;
-                    self.backlog.push_back(slot);
-                }
+            (Ok(Turn::More), _) | (_, Ok(Turn::More)) if !connection.queued => {
+                connection.queued = true;
+                self.backlog.push_back(slot);
             }
             _ => {}
         }

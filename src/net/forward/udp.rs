@@ -70,6 +70,8 @@ pub(super) struct Udp {
     slots: Vec<Slot>,
     free: Vec<usize>,
     table: HashMap<Key, usize>,
+    /// Flows that used up their share.
+    unread: Vec<(usize, u32)>,
     buffer: Vec<u8>,
 }
 
@@ -92,7 +94,7 @@ impl Udp {
     }
 
     pub(super) fn has_backlog(&self) -> bool {
-        self.listeners.iter().any(|l| l.pending)
+        !self.unread.is_empty() || self.listeners.iter().any(|l| l.pending)
     }
 
     /// Gives sockets with waiting datagrams another turn.
@@ -101,6 +103,9 @@ impl Udp {
             if self.listeners[listener].pending {
                 self.receive(listener, epoll, inside, now);
             }
+        }
+        for (slot, generation) in std::mem::take(&mut self.unread) {
+            self.answer(slot, generation, inside, now);
         }
     }
 
@@ -132,21 +137,26 @@ impl Udp {
     fn pass(&mut self, slot: usize, datagram: &[u8], inside: &mut Inside, now: Instant) {
         let Some(flow) = self.slots[slot].flow.as_mut() else { return };
         flow.last = now;
-        match rustix::net::send(&flow.socket, datagram, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Err(Errno::CONNREFUSED) => self.refused(slot, inside),
-            // A full buffer loses datagrams, as on any path.
-            _ => {}
+        // Any other error loses the datagram, as a full buffer does on any path.
+        let sent = rustix::net::send(&flow.socket, datagram, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        if sent == Err(Errno::CONNREFUSED) {
+            self.refused(slot, inside);
         }
     }
 
     /// Passes the container's datagrams back to the client of a flow.
     pub(super) fn answer(&mut self, slot: usize, generation: u32, inside: &mut Inside, now: Instant) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        loop {
-            let Some(Slot { generation: current, flow: Some(flow) }) = self.slots.get_mut(slot) else { break };
+        let mut left = BURST;
+        while let Some(Slot { generation: current, flow: Some(flow) }) = self.slots.get_mut(slot) {
             if *current != generation {
                 break;
             }
+            if left == 0 {
+                self.unread.push((slot, generation));
+                break;
+            }
+            left -= 1;
             match rustix::net::recv(&flow.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
                 Ok((_, length)) => {
                     (flow.last, flow.answered) = (now, true);
