@@ -1,12 +1,17 @@
 //! `coracle image exists`.
 
 use super::Cx;
-use crate::error::{Error, Result};
+use crate::engine::images;
+use crate::error::Result;
 
-/// Tell by the exit code whether an image exists.
+/// Tell by the exit code whether an image is in the store: 0 yes, 1 no, 125 error.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Name or id
+    #[arg(value_name = "IMAGE")]
+    image: String,
+}
 
-pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
-    Err(Error::unsupported("image exists: not built yet"))
+pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    Ok(u8::from(!images::exists(&cx.engine, &args.image)?))
 }

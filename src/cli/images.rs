@@ -1,12 +1,165 @@
 //! `coracle images`.
 
-use super::Cx;
+use super::output::{Column, ListOptions, col, extra, print_list};
+use super::{Cx, Personality, human, output};
+use crate::engine::image_filter::{Filters, name_fits};
+use crate::engine::images::{self, Listed};
 use crate::error::{Error, Result};
+use crate::image::{Reference, Store};
+use serde_json::{Value, json};
 
 /// List images.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Only images of this name; a pattern may be given
+    #[arg(value_name = "NAME[:TAG]")]
+    name: Option<String>,
+    /// Accepted for compatibility: there are no hidden images
+    #[arg(short, long)]
+    all: bool,
+    /// Print ids only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show digests
+    #[arg(long)]
+    digests: bool,
+    /// Only images that fit: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], label!=…, before=IMAGE, since=IMAGE,
+    /// until=TIME, id=ID, digest=DIGEST, containers=BOOL
+    #[arg(short, long, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each image
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Print ids and digests in full
+    #[arg(long)]
+    no_trunc: bool,
+    /// Leave out the heading
+    #[arg(short, long)]
+    noheading: bool,
+    /// Order by: created, id, repository, size, tag
+    #[arg(long, value_name = "KEY", default_value = "created")]
+    sort: String,
+}
 
-pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
-    Err(Error::unsupported("images: not built yet"))
+const COLUMNS: &[Column] = &[
+    col("Repository", "REPOSITORY"),
+    col("Tag", "TAG"),
+    extra("Digest", "DIGEST"),
+    col("ID", "IMAGE ID"),
+    col("CreatedSince", "CREATED"),
+    extra("CreatedAt", "CREATED AT"),
+    col("Size", "SIZE"),
+    extra("Containers", "CONTAINERS"),
+    extra("Labels", "LABELS"),
+    extra("ReadOnly", "R/O"),
+];
+const WITH_DIGESTS: &[Column] = &[
+    col("Repository", "REPOSITORY"),
+    col("Tag", "TAG"),
+    col("Digest", "DIGEST"),
+    col("ID", "IMAGE ID"),
+    col("CreatedSince", "CREATED"),
+    extra("CreatedAt", "CREATED AT"),
+    col("Size", "SIZE"),
+    extra("Containers", "CONTAINERS"),
+    extra("Labels", "LABELS"),
+    extra("ReadOnly", "R/O"),
+];
+
+pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    let mut images = images::list(&cx.engine)?;
+    let filters = Filters::parse(&args.filter, &Store::open(&cx.engine.paths)?)?;
+    images.retain(|listed| filters.pass(listed));
+    let docker = cx.personality == Personality::Docker;
+    let mut rows = Vec::new();
+    for listed in &images {
+        rows.extend(names(listed, &args, &filters, docker).into_iter().map(|name| row(listed, name, &args)));
+    }
+    sort(&mut rows, &args.sort)?;
+    if args.quiet {
+        let mut seen = std::collections::HashSet::new();
+        for row in &rows {
+            let id = row["ID"].as_str().unwrap_or_default();
+            if seen.insert(id) {
+                output::line(id)?;
+            }
+        }
+        return Ok(0);
+    }
+    let options = ListOptions { format: args.format.as_deref(), no_heading: args.noheading };
+    print_list(cx, options, if args.digests { WITH_DIGESTS } else { COLUMNS }, rows)?;
+    Ok(0)
+}
+
+const NONE: &str = "<none>";
+
+/// Repository, tag and digest of each row of an image; all `<none>` for one without a name.
+fn names(listed: &Listed, args: &Args, filters: &Filters, docker: bool) -> Vec<[String; 3]> {
+    let image = &listed.image;
+    let repository = |r: &Reference| if docker { r.familiar_repository() } else { r.repository() };
+    let mut rows = Vec::new();
+    for name in &image.names {
+        let asked = args.name.as_ref().is_none_or(|p| name_fits(name, std::slice::from_ref(p)));
+        if !asked || !filters.shows(name) {
+            continue;
+        }
+        let Ok(reference) = Reference::parse(name) else { continue };
+        let source = image.repo_digests.iter().find_map(|d| d.strip_prefix(&format!("{}@", reference.repository())));
+        let digest = source.map_or_else(|| image.manifest.to_string(), str::to_string);
+        rows.push([repository(&reference), reference.tag.clone().unwrap_or_else(|| NONE.into()), digest]);
+    }
+    if !image.names.is_empty() {
+        return rows;
+    }
+    // Pulled by digest, or left behind by a name that moved on.
+    let source = image.repo_digests.first().and_then(|d| Reference::parse(d).ok());
+    let fits = |p: &String| source.as_ref().is_some_and(|s| name_fits(&s.canonical(), std::slice::from_ref(p)));
+    if args.name.as_ref().is_some_and(|p| !fits(p)) {
+        return rows;
+    }
+    rows.push([
+        source.as_ref().map_or_else(|| NONE.into(), repository),
+        NONE.into(),
+        source.and_then(|s| s.digest).map_or_else(|| image.manifest.to_string(), |d| d.to_string()),
+    ]);
+    rows
+}
+
+fn row(listed: &Listed, [repository, tag, digest]: [String; 3], args: &Args) -> Value {
+    let image = &listed.image;
+    let id = if args.no_trunc { format!("sha256:{}", image.id) } else { human::short_id(&image.id).to_string() };
+    let labels = &image.config.config.labels;
+    let text: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    json!({
+        "Repository": repository,
+        "Tag": tag,
+        "Digest": digest,
+        "ID": id,
+        "CreatedSince": human::ago_text(&image.config.created),
+        "CreatedAt": human::created_at(&image.config.created),
+        "Size": human::size(listed.size),
+        "Containers": listed.containers.to_string(),
+        "Labels": text.join(","),
+        "ReadOnly": "false",
+        "_Label": labels,
+        "_Bytes": listed.size,
+    })
+}
+
+/// By creation the rows come sorted already.
+fn sort(rows: &mut [Value], key: &str) -> Result<()> {
+    let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_string();
+    match key {
+        "created" => {}
+        "id" => rows.sort_by_key(|r| text(r, "ID")),
+        "repository" => rows.sort_by_key(|r| (text(r, "Repository"), text(r, "Tag"))),
+        "tag" => rows.sort_by_key(|r| text(r, "Tag")),
+        "size" => rows.sort_by_key(|r| r["_Bytes"].as_u64()),
+        other => {
+            return Err(
+                Error::user(format!("sort images by '{other}'")).hint("use created, id, repository, size or tag")
+            );
+        }
+    }
+    Ok(())
 }

@@ -1,12 +1,74 @@
 //! `coracle import`.
 
-use super::Cx;
+use super::{Cx, Personality, output};
+use crate::engine::images::{self, Source};
 use crate::error::{Error, Result};
+use crate::image::{ImportOptions, RunConfig, host_architecture};
+use crate::registry::Platform;
+use std::path::{Path, PathBuf};
 
-/// Make an image from a root file system tar.
+/// Make an image of a root file system's tar archive.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// The archive (plain, gzip, zstd, xz, bzip2), or - for standard input
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Name of the image
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    change: Vec<String>,
+    /// Comment for the history
+    #[arg(short, long, value_name = "TEXT", default_value = "")]
+    message: String,
+    /// Platform of the image, as OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// Architecture of the image
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<String>,
+    /// Operating system of the image
+    #[arg(long, value_name = "OS")]
+    os: Option<String>,
+    /// Variant of the architecture
+    #[arg(long, value_name = "VARIANT")]
+    variant: Option<String>,
+    /// Print the image's id only
+    #[arg(short, long)]
+    quiet: bool,
+}
 
-pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
-    Err(Error::unsupported("import: not built yet"))
+pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    if args.file.contains("://") {
+        return Err(Error::unsupported(format!("import {}: addresses are not fetched", args.file))
+            .hint(format!("curl -L {} | coracle import - NAME", args.file)));
+    }
+    let mut config = RunConfig::default();
+    for text in &args.change {
+        super::change::apply(&mut config, text)?;
+    }
+    let mut options = ImportOptions {
+        name: args.name.as_deref().map(images::new_name).transpose()?,
+        config,
+        message: args.message,
+        created: crate::state::events::now(),
+        source: args.file.clone(),
+        os: "linux".into(),
+        architecture: host_architecture().into(),
+        variant: String::new(),
+    };
+    if let Some(text) = &args.platform {
+        let platform = Platform::parse(text)?;
+        (options.os, options.architecture, options.variant) = (platform.os, platform.architecture, platform.variant);
+    }
+    options.os = args.os.unwrap_or(options.os);
+    options.architecture = args.arch.unwrap_or(options.architecture);
+    options.variant = args.variant.unwrap_or(options.variant);
+    let path = PathBuf::from(&args.file);
+    let source = if args.file == "-" { Source::Stdin } else { Source::Path(Path::new(&path)) };
+    let id = images::import(&cx.engine, source, &options, &|_| {})?;
+    let docker = cx.personality == Personality::Docker;
+    output::line(&if docker { format!("sha256:{id}") } else { id })?;
+    Ok(0)
 }

@@ -1,12 +1,44 @@
 //! `coracle load`.
 
-use super::Cx;
+use super::{Cx, Personality, output};
+use crate::engine::images::{self, Source};
 use crate::error::{Error, Result};
+use std::io::IsTerminal;
+use std::path::PathBuf;
 
 /// Load images from an archive.
+///
+/// Reads docker-archive and oci-archive, compressed or not, from a file or standard input, and OCI layouts from a
+/// directory. Prints the names of the images.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Archive or OCI directory; standard input by default
+    #[arg(short, long, value_name = "PATH")]
+    input: Option<PathBuf>,
+    /// Don't print the names
+    #[arg(short, long)]
+    quiet: bool,
+}
 
-pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
-    Err(Error::unsupported("load: not built yet"))
+pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    let source = match &args.input {
+        Some(path) if path.as_os_str() != "-" => Source::Path(path),
+        _ if std::io::stdin().is_terminal() => {
+            return Err(Error::user("load from standard input: it is a terminal").hint("use -i FILE, or a pipe"));
+        }
+        _ => Source::Stdin,
+    };
+    for (loaded, image) in images::load(&cx.engine, source, &|_| {})? {
+        if args.quiet {
+            continue;
+        }
+        if loaded.names.is_empty() {
+            output::line(&format!("Loaded image: sha256:{}", image.id))?;
+        }
+        for name in &loaded.names {
+            let name = if cx.personality == Personality::Docker { name.familiar() } else { name.canonical() };
+            output::line(&format!("Loaded image: {name}"))?;
+        }
+    }
+    Ok(0)
 }

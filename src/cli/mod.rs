@@ -3,6 +3,7 @@
 //! Only this module prints, reads the environment or HOME, and decides exit codes.
 
 mod attach;
+mod change;
 mod completion;
 mod container_exists;
 mod container_prune;

@@ -1,12 +1,21 @@
 //! `coracle tag`.
 
 use super::Cx;
-use crate::error::{Error, Result};
+use crate::engine::images;
+use crate::error::Result;
 
-/// Add a name to an image.
+/// Give an image further names.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Name or id of the image
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// New names, as [HOST[:PORT]/]NAME[:TAG]; taken from the images that have them now
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+}
 
-pub fn run(_args: Args, _cx: &Cx) -> Result<u8> {
-    Err(Error::unsupported("tag: not built yet"))
+pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    images::tag(&cx.engine, &args.image, &args.names)?;
+    Ok(0)
 }

@@ -6,6 +6,8 @@ pub mod doc;
 pub mod doctor;
 pub mod exec;
 pub mod filter;
+pub mod image_filter;
+pub mod images;
 pub mod inspect;
 pub mod logs;
 pub mod ps;

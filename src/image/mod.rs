@@ -5,10 +5,12 @@
 //! containers, and exclusively by whoever deletes what nothing refers to.
 
 mod apply;
+mod archive;
 mod blobs;
 mod config;
 mod decompress;
 mod digest;
+mod gc;
 mod hello;
 mod index;
 mod layers;
@@ -20,12 +22,14 @@ pub mod tar;
 mod tests;
 mod unpack;
 
+pub use archive::{ImportOptions, Loaded, ReadProgress};
 pub use blobs::BlobWriter;
 pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RunConfig, chain_ids};
 pub use decompress::{Compression, Decoder};
 pub use digest::Digest;
+pub use gc::Collected;
 pub use layers::LayerRecord;
 pub use manifest::*;
 pub use reference::Reference;
-pub use store::{Image, LayerRef, Store};
+pub use store::{Image, LayerRef, Store, host_architecture};
 pub use unpack::{LayerEvent, LayerSink, Unpacker, job as unpack_job};

@@ -2,7 +2,7 @@
 
 use super::digest::is_hex;
 use super::index::{IndexEntry, missing};
-use super::{Digest, ImageConfig, Index, Manifest, Reference};
+use super::{Descriptor, Digest, ImageConfig, Index, Manifest, Reference};
 use crate::error::{Error, Kind, Result};
 use crate::state::atomic::{self, Class};
 use crate::state::lock::Flock;
@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub struct Store {
     pub(super) paths: Paths,
-    lease: OnceLock<Flock>,
+    pub(super) lease: OnceLock<Flock>,
     /// Something was written that [`Store::sync`] has not brought to disk yet.
     pub(super) unsynced: Arc<AtomicBool>,
     /// Extract with this process's own ids, in a thread. For tests: they have no binary to start jobs with.
@@ -225,6 +225,13 @@ impl Store {
         self.load(&entries, &entry)
     }
 
+    /// The descriptor of the image's manifest, for [`Store::tag`].
+    pub fn descriptor(&self, image: &Image) -> Result<Descriptor> {
+        let bytes = self.read(&image.manifest)?;
+        let media_type = super::guess_media_type(&bytes).unwrap_or_else(|| super::OCI_MANIFEST.into());
+        Ok(Descriptor::new(&media_type, image.manifest.clone(), bytes.len() as u64))
+    }
+
     /// The image of `entry` with the names that `entries` give it.
     fn load(&self, entries: &[IndexEntry], entry: &IndexEntry) -> Result<Image> {
         let original = self.manifest_of(entry)?;
@@ -257,11 +264,7 @@ impl Store {
             return Ok(entry.original.clone());
         }
         let index = Index::parse(&self.read(&entry.original)?)?;
-        let arch = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
+        let arch = host_architecture();
         let ours =
             |d: &&super::Descriptor| d.platform.as_ref().is_some_and(|p| p.os == "linux" && p.architecture == arch);
         let here = |d: &&super::Descriptor| !d.is_index() && self.has_blob(&d.digest, Some(d.size));
@@ -286,5 +289,14 @@ impl Store {
             }
         }
         self.forget(&doomed)
+    }
+}
+
+/// This host's architecture in Go's names.
+pub fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }

@@ -246,3 +246,39 @@ fn blobs_are_verified() {
     assert!(b.store.read(&digest).unwrap_err().to_string().contains("damaged"));
     assert_eq!(std::fs::read_dir(b.paths.tmp()).unwrap().count(), 0);
 }
+
+#[test]
+fn collects_what_nothing_refers_to() {
+    let b = bed();
+    let shared = layer(&[("a", "1")]);
+    let (m1, blobs1) = image(&[shared.clone(), layer(&[("b", "1")])], gzip, true, "one");
+    let (m2, blobs2) = image(&[shared, layer(&[("b", "2")])], gzip, false, "two");
+    let (d1, d2) = (put(&b.store, &m1, &blobs1), put(&b.store, &m2, &blobs2));
+    b.store.tag(&d1, &name("one")).unwrap();
+    b.store.tag(&d2, &name("two")).unwrap();
+    for d in [&d1, &d2] {
+        b.store.unpack(&d.digest, 2, &map(), &|_| {}).unwrap();
+    }
+    let count = |p: std::path::PathBuf| std::fs::read_dir(p).unwrap().count();
+    // Docker's manifest and its translation, an OCI one, two configs, three layers.
+    assert_eq!((count(b.paths.blobs()), count(b.paths.layers())), (8, 3));
+    let again = || Store::open(&b.paths).unwrap();
+    assert_eq!(again().collect().unwrap(), None, "our own store's lease forbids it");
+    let one = b.store.lookup("one").unwrap();
+    b.store.remove(&one).unwrap();
+    assert_eq!(b.store.collect().unwrap().map(|c| (c.blobs, c.layers)), Some((4, 1)));
+    assert_eq!(again().lookup("two").unwrap().layers.len(), 2);
+    // A container keeps its layers, even when its image is gone.
+    let two = again().lookup("two").unwrap();
+    let id = crate::state::containers::new_id().unwrap();
+    let spec = crate::spec::model::Spec {
+        root: crate::spec::model::Root { layers: vec![two.layers[0].chain_id.clone()], ..Default::default() },
+        ..Default::default()
+    };
+    let config = crate::state::container::Config { id, ..Default::default() };
+    crate::state::containers::create(&b.paths, &config, &spec, None).unwrap();
+    let store = again();
+    store.remove(&two).unwrap();
+    assert_eq!(store.collect().unwrap().map(|c| (c.blobs, c.layers)), Some((4, 1)));
+    assert_eq!((count(b.paths.blobs()), count(b.paths.layers())), (0, 1));
+}

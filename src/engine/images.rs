@@ -1,0 +1,204 @@
+//! Use-cases of images: listing, naming, removing, loading.
+
+use super::Ctx;
+use crate::error::{Context, Error, Result};
+use crate::image::{Image, ImportOptions, Loaded, ReadProgress, Reference, Store};
+use crate::state::containers::{self, Container};
+use crate::userns::IdMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// An image and what listings want to know besides.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub image: Image,
+    /// Bytes of its extracted layers; of its blobs where it is not extracted.
+    pub size: u64,
+    /// Containers made from it.
+    pub containers: usize,
+}
+
+/// All images, newest first.
+pub fn list(ctx: &Ctx) -> Result<Vec<Listed>> {
+    let store = Store::open(&ctx.paths)?;
+    let images = store.list()?;
+    if images.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Listing must work where no container could run.
+    let idmap = IdMap::detect().ok();
+    let users = containers::list(&ctx.paths)?;
+    let listed = images.into_iter().map(|image| {
+        let containers = users.iter().filter(|c| c.config.image_id == image.id).count();
+        Listed { size: size(&store, &image, idmap.as_ref()), containers, image }
+    });
+    Ok(listed.collect())
+}
+
+/// Bytes of each layer as extracted, lowest first; the compressed size where it is not.
+pub fn layer_sizes(ctx: &Ctx, image: &Image) -> Result<Vec<u64>> {
+    let store = Store::open(&ctx.paths)?;
+    let idmap = IdMap::detect().ok();
+    Ok(image.layers.iter().map(|l| layer_size(&store, l, idmap.as_ref())).collect())
+}
+
+fn layer_size(store: &Store, layer: &crate::image::LayerRef, idmap: Option<&IdMap>) -> u64 {
+    let record = idmap.and_then(|map| store.layer_record(&layer.chain_id, map));
+    record.map_or(layer.size, |r| r.report.bytes)
+}
+
+fn size(store: &Store, image: &Image, idmap: Option<&IdMap>) -> u64 {
+    image.layers.iter().map(|l| layer_size(store, l, idmap)).sum()
+}
+
+/// Finds an image; the embedded one is made if it is asked for.
+pub fn find(ctx: &Ctx, name: &str) -> Result<Image> {
+    Store::open(&ctx.paths)?.resolve(name)
+}
+
+/// Whether the image is in the store.
+pub fn exists(ctx: &Ctx, name: &str) -> Result<bool> {
+    match Store::open(&ctx.paths)?.lookup(name) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind == crate::error::Kind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Gives the image further names.
+pub fn tag(ctx: &Ctx, name: &str, new: &[String]) -> Result<()> {
+    let names: Vec<Reference> = new.iter().map(|n| new_name(n)).collect::<Result<_>>()?;
+    let store = Store::open(&ctx.paths)?;
+    store.lease()?;
+    let image = store.resolve(name)?;
+    for name in &names {
+        store.tag(&store.descriptor(&image)?, name)?;
+    }
+    Ok(())
+}
+
+/// A name to give: one with a digest can only be pulled.
+pub fn new_name(text: &str) -> Result<Reference> {
+    let name = Reference::parse(text)?;
+    match name.digest {
+        None => Ok(name),
+        Some(_) => Err(Error::user(format!("name an image '{text}'")).hint("a digest can't be given; use NAME[:TAG]")),
+    }
+}
+
+/// What `rmi` did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Canonical names that were taken away.
+    pub untagged: Vec<String>,
+    /// Id of the image, if it is gone.
+    pub deleted: Option<String>,
+}
+
+/// Removes a name, or the whole image with its last name or when it is meant by id. Blobs and layers go with
+/// [`collect`].
+///
+/// # Errors
+/// `Conflict` when a container uses the image, or when it is meant by id and has several names; not with `force`: then
+/// containers keep the layers they need.
+pub fn remove(ctx: &Ctx, text: &str, force: bool) -> Result<Removed> {
+    let store = Store::open(&ctx.paths)?;
+    let image = store.lookup(text)?;
+    let meant = meant_name(&image, text);
+    if let Some(name) = &meant
+        && image.names.len() > 1
+    {
+        store.untag(&Reference::parse(name)?)?;
+        return Ok(Removed { untagged: vec![name.clone()], deleted: None });
+    }
+    if !force {
+        if meant.is_none() && image.names.len() > 1 {
+            return Err(Error::conflict(format!("remove image {text}: it has {} names", image.names.len()))
+                .hint(format!("remove them one by one ({}), or use -f", image.names.join(", "))));
+        }
+        if let Some(user) = user(ctx, &image)? {
+            return Err(Error::conflict(format!("remove image {text}: container {} uses it", user.name))
+                .hint(format!("coracle rm {}, or use -f", user.name)));
+        }
+    }
+    store.remove(&image)?;
+    Ok(Removed { untagged: image.names.clone(), deleted: Some(image.id) })
+}
+
+/// The name of `image` that `text` means; `None` when it means the image itself, by id or digest.
+fn meant_name(image: &Image, text: &str) -> Option<String> {
+    let hex = text.strip_prefix("sha256:").unwrap_or(text);
+    let candidates = ["localhost", "docker.io"].map(|d| Reference::parse_with(text, d).map(|r| r.canonical()));
+    for candidate in candidates.into_iter().flatten() {
+        if image.names.contains(&candidate) {
+            return Some(candidate);
+        }
+    }
+    if image.id.starts_with(hex) || text.contains('@') {
+        return None;
+    }
+    // Found by the end of its name alone.
+    let suffix = Reference::parse_with(text, "any.invalid").ok()?.canonical();
+    let suffix = suffix.strip_prefix("any.invalid")?;
+    image.names.iter().find(|n| n.ends_with(suffix)).cloned()
+}
+
+fn user(ctx: &Ctx, image: &Image) -> Result<Option<Container>> {
+    Ok(containers::list(&ctx.paths)?.into_iter().find(|c| c.config.image_id == image.id))
+}
+
+/// Deletes blobs and layers that nothing refers to. Somebody else's pull makes it wait for another time.
+pub fn collect(ctx: &Ctx) -> Result<()> {
+    Store::open(&ctx.paths)?.collect()?;
+    super::recover::sweep(ctx);
+    Ok(())
+}
+
+/// Layers extracted at once.
+fn jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 4)
+}
+
+/// Where an archive comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    Stdin,
+    /// A file, or (for `load`) a directory.
+    Path(&'a Path),
+}
+
+impl Source<'_> {
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        match self {
+            Source::Stdin => Ok(Box::new(std::io::stdin())),
+            Source::Path(path) => Ok(Box::new(File::open(path).with_context(|| format!("open {}", path.display()))?)),
+        }
+    }
+}
+
+/// Loads the images of an archive or an OCI directory, and extracts them.
+pub fn load(ctx: &Ctx, source: Source<'_>, progress: ReadProgress<'_>) -> Result<Vec<(Loaded, Image)>> {
+    let store = Store::open(&ctx.paths)?;
+    let idmap = IdMap::detect()?;
+    let loaded = match source {
+        Source::Path(path) if path.is_dir() => store.load_directory(path, progress)?,
+        source => store.load_archive(source.open()?, progress)?,
+    };
+    let mut all = Vec::new();
+    for one in loaded {
+        store.unpack(&one.manifest.digest, jobs(), &idmap, &|_| {})?;
+        let image = store.image(&one.manifest.digest)?;
+        all.push((one, image));
+    }
+    Ok(all)
+}
+
+/// Makes an image of a tar and extracts it; gives its id.
+pub fn import(ctx: &Ctx, source: Source<'_>, options: &ImportOptions, progress: ReadProgress<'_>) -> Result<String> {
+    let store = Store::open(&ctx.paths)?;
+    let idmap = IdMap::detect()?;
+    let loaded = store.import(source.open()?, options, progress)?;
+    store.unpack(&loaded.manifest.digest, jobs(), &idmap, &|_| {})?;
+    Ok(store.image(&loaded.manifest.digest)?.id)
+}

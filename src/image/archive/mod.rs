@@ -1,0 +1,69 @@
+//! Images as files: docker-archive, oci-archive, OCI directories, and plain tars of a root file system.
+
+mod collect;
+mod docker;
+mod import;
+mod oci;
+mod source;
+
+pub use import::ImportOptions;
+
+use super::{Descriptor, Reference, Store};
+use crate::error::{Error, Result};
+use collect::Contents;
+use std::io::Read;
+use std::path::Path;
+
+/// One image that came out of an archive, in the store and listed there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    pub manifest: Descriptor,
+    /// What it is called now; empty if the archive names none.
+    pub names: Vec<Reference>,
+}
+
+/// Told of the bytes read so far.
+pub type ReadProgress<'a> = &'a (dyn Fn(u64) + Sync);
+
+impl Store {
+    /// Loads all images of an archive read from `input`: docker-archive or oci-archive, compressed by gzip, zstd, xz or
+    /// bzip2 or not at all. The images are listed, but not extracted.
+    pub fn load_archive(&self, input: impl Read + Send, progress: ReadProgress<'_>) -> Result<Vec<Loaded>> {
+        self.lease()?;
+        let contents = source::decompressed(input, |stream| Contents::of_tar(self, stream, progress))?;
+        self.load_contents(&contents)
+    }
+
+    /// Loads all images of an OCI layout or an unpacked docker-archive in the directory `dir`.
+    pub fn load_directory(&self, dir: &Path, progress: ReadProgress<'_>) -> Result<Vec<Loaded>> {
+        self.lease()?;
+        let contents = Contents::of_directory(self, dir, progress)?;
+        self.load_contents(&contents)
+    }
+
+    fn load_contents(&self, contents: &Contents) -> Result<Vec<Loaded>> {
+        // Docker ≥ 25 writes both; the OCI index keeps manifests and compression as they were.
+        let loaded = match (contents.small("index.json"), contents.small("manifest.json")) {
+            (Some(index), docker) if contents.small("oci-layout").is_some() => {
+                oci::load(self, contents, index, docker)?
+            }
+            (_, Some(manifest)) => docker::load(self, contents, manifest)?,
+            _ => {
+                return Err(Error::user("load the archive: it holds neither manifest.json nor an OCI layout")
+                    .hint("for a tar of a root file system use import"));
+            }
+        };
+        if loaded.is_empty() {
+            return Err(Error::user("load the archive: it holds no image"));
+        }
+        for image in &loaded {
+            if image.names.is_empty() {
+                self.keep(&image.manifest)?;
+            }
+            for name in &image.names {
+                self.tag(&image.manifest, name)?;
+            }
+        }
+        Ok(loaded)
+    }
+}

@@ -1,0 +1,105 @@
+//! Deleting what nothing refers to: marks from the index and from the containers, then sweeps.
+
+use super::{Digest, Index, Manifest, Store};
+use crate::error::{Error, Kind, Result};
+use crate::spec::model::Spec;
+use crate::state::lock::Flock;
+use crate::state::{containers, gcdir};
+use std::collections::HashSet;
+
+/// What was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub blobs: usize,
+    /// Layers, now in `trash/`.
+    pub layers: usize,
+    /// Bytes of the blobs.
+    pub bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Marks {
+    blobs: HashSet<String>,
+    /// Chain ids.
+    layers: HashSet<String>,
+}
+
+impl Store {
+    /// Deletes the blobs that no image has, and moves the layers that neither an image nor a container has to the trash.
+    /// `None` when somebody adds to the store just now: the garbage then waits for another time. Takes the store,
+    /// because its own lease would be in the way.
+    pub fn collect(self) -> Result<Option<Collected>> {
+        let path = self.paths.store_lock();
+        if !path.exists() {
+            return Ok(Some(Collected::default()));
+        }
+        let Store { paths, lease, .. } = self;
+        drop(lease);
+        let Some(_lock) = Flock::try_exclusive(&path)? else { return Ok(None) };
+        let store = Store::open(&paths)?;
+        let marks = store.marks()?;
+        let mut done = Collected::default();
+        for entry in std::fs::read_dir(paths.blobs()).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|n| marks.blobs.contains(n)) {
+                continue;
+            }
+            let size = entry.metadata().map_or(0, |m| m.len());
+            if std::fs::remove_file(entry.path()).is_ok() {
+                done.blobs += 1;
+                done.bytes += size;
+            }
+        }
+        for entry in std::fs::read_dir(paths.layers()).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let chain = name.to_str().and_then(|n| n.split('-').next()).unwrap_or_default();
+            if !marks.layers.contains(chain) && gcdir::discard(&paths, &entry.path()).is_ok() {
+                done.layers += 1;
+            }
+        }
+        Ok(Some(done))
+    }
+
+    fn marks(&self) -> Result<Marks> {
+        let mut marks = Marks::default();
+        for entry in self.entries()? {
+            for digest in [&entry.manifest, &entry.original] {
+                self.mark(digest, &mut marks, 0)?;
+            }
+        }
+        for id in containers::ids(&self.paths)? {
+            match containers::load_spec::<Spec>(&self.paths, &id) {
+                Ok(spec) => marks.layers.extend(spec.root.layers),
+                // It is being removed.
+                Err(e) if e.kind == Kind::NotFound => {}
+                // Its layers are unknown, so none may go.
+                Err(e) => return Err(e.context("clean up the image store")),
+            }
+        }
+        Ok(marks)
+    }
+
+    /// Marks a manifest or an index (which other tools may have added) and all below it.
+    fn mark(&self, digest: &Digest, marks: &mut Marks, depth: usize) -> Result<()> {
+        if depth > 4 {
+            return Err(Error::user(format!("clean up the image store: index {digest} is nested too deeply")));
+        }
+        marks.blobs.insert(digest.hex().to_string());
+        // A manifest that is gone or damaged holds nothing: the image can only be pulled again.
+        let Ok(bytes) = self.read(digest) else { return Ok(()) };
+        if let Ok(manifest) = Manifest::parse(&bytes) {
+            marks.blobs.insert(manifest.config.digest.hex().to_string());
+            marks.blobs.extend(manifest.layers.iter().map(|l| l.digest.hex().to_string()));
+            if let Ok(image) = self.image(digest) {
+                marks.layers.extend(image.layers.into_iter().map(|l| l.chain_id));
+            }
+        } else if let Ok(index) = Index::parse(&bytes) {
+            for part in &index.manifests {
+                if self.has_blob(&part.digest, None) {
+                    self.mark(&part.digest, marks, depth + 1)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
