@@ -110,13 +110,15 @@ impl Environment {
         all.into_iter().find(|path| path.is_file() && access(path, Access::EXEC_OK).is_ok())
     }
 
-    /// The first line of `program OPTION`, for versions.
+    /// The line of `program OPTION` that has its version.
     pub fn version(&self, program: &str, option: &str) -> Option<(PathBuf, String)> {
         let path = self.find(program)?;
         let output = std::process::Command::new(&path).arg(option).stdin(std::process::Stdio::null()).output().ok()?;
         let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
-        let line = String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_string();
-        Some((path, line))
+        let text = String::from_utf8_lossy(&text);
+        // fuse-overlayfs names the version of fusermount first.
+        let line = text.lines().find(|l| l.starts_with(program)).or_else(|| text.lines().next());
+        Some((path, line.unwrap_or_default().trim().to_string()))
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) fn system(env: &Environment) -> Vec<Finding> {
 
 const CONTROLLERS: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
 
+const BOOT: &str = "boot with systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
 const DELEGATE: &str = "sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io \
                         memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl \
                         daemon-reload, then log in again";
@@ -21,15 +22,15 @@ fn cgroup(env: &Environment) -> Finding {
     let no_limits = "--memory, --cpus, --pids-limit and the like are not applied";
     let unified = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
     let Some(mount) = unified.into_iter().map(Path::new).find(|d| d.join("cgroup.controllers").exists()) else {
-        return Finding::warn(
-            CHECK,
-            "cgroup version 2 is not mounted",
-            no_limits,
-            "boot with systemd.unified_cgroup_hierarchy=1",
-        );
+        return Finding::warn(CHECK, "cgroup version 2 is not mounted", no_limits, BOOT);
     };
     let Some(base) = base(mount, env) else {
-        return Finding::warn(CHECK, "no cgroup is delegated to this user", no_limits, DELEGATE);
+        return Finding::warn(
+            CHECK,
+            "no cgroup is delegated to this user",
+            no_limits,
+            if mount.ends_with("unified") { BOOT } else { DELEGATE },
+        );
     };
     let have = read(&base.join("cgroup.controllers").to_string_lossy()).unwrap_or_default();
     let missing: Vec<&str> = CONTROLLERS.into_iter().filter(|c| !have.split_whitespace().any(|h| h == *c)).collect();
@@ -39,7 +40,9 @@ fn cgroup(env: &Environment) -> Finding {
         return Finding::ok(CHECK, detail);
     }
     let consequence = format!("limits of {} are not applied", missing.join(", "));
-    Finding::warn(CHECK, detail, consequence, DELEGATE)
+    // Beside version 1, that one has the controllers, and delegation can't help.
+    let fix = if mount.ends_with("unified") { BOOT } else { DELEGATE };
+    Finding::warn(CHECK, detail, consequence, fix)
 }
 
 /// Where containers' cgroups go: our own cgroup if it is delegated, else the user manager's.
@@ -91,7 +94,8 @@ fn runtime_dir(env: &Environment) -> Finding {
 /// Only where systemd-logind ends users' processes at logout.
 fn linger() -> Option<Finding> {
     const CHECK: &str = "linger";
-    if rustix::process::geteuid().is_root() || !Path::new("/run/systemd/seats").exists() {
+    let logind = Path::new("/run/systemd/seats").exists() && read("/proc/1/comm").as_deref() == Some("systemd");
+    if rustix::process::geteuid().is_root() || !logind {
         return None;
     }
     let user = ids::user_name();
