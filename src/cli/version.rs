@@ -1,6 +1,7 @@
 //! `coracle version`.
 
 use super::{Cx, Personality, output};
+use crate::engine::info::arch;
 use crate::error::Result;
 use serde::Serialize;
 
@@ -43,17 +44,6 @@ pub fn one_line(who: Personality) -> String {
         Personality::Coracle => format!("coracle version {VERSION}"),
         Personality::Docker => format!("Docker version {VERSION}, build coracle"),
         Personality::Podman => format!("podman version {VERSION}"),
-    }
-}
-
-/// Go's name of this machine's architecture.
-pub fn arch() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "powerpc64" => "ppc64le",
-        other => other,
     }
 }
 

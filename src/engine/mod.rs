@@ -8,6 +8,7 @@ pub mod exec;
 pub mod filter;
 pub mod image_filter;
 pub mod images;
+pub mod info;
 pub mod inspect;
 pub mod logs;
 pub mod ps;

@@ -262,6 +262,8 @@ impl<'a> Run<'a> {
     /// spelling mistakes are found; below it all is lenient.
     fn field(&self, value: Val<'a>, name: &str) -> Result<Val<'a>> {
         let is_root = std::ptr::eq(value.as_ref(), self.root);
+        let name = value.as_object().and_then(|map| tagged(map, name)).unwrap_or_else(|| name.to_string());
+        let name = name.as_str();
         match value.as_ref() {
             Value::Object(map) if self.header && is_root && !map.contains_key(name) => {
                 Ok(Cow::Owned(value::title_of(name).into()))
@@ -277,6 +279,15 @@ impl<'a> Run<'a> {
             other => Err(error(format!("can't evaluate field {name} in type {}", value::type_name(other)))),
         }
     }
+}
+
+/// The key that Go's field `Name` has in JSON where it begins in lower case there (`.Host.Arch` of podman's info).
+fn tagged(map: &serde_json::Map<String, Value>, name: &str) -> Option<String> {
+    if map.contains_key(name) || !name.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return None;
+    }
+    let lower = |key: &&String| key.starts_with(|c: char| c.is_ascii_lowercase()) && key.eq_ignore_ascii_case(name);
+    map.keys().find(lower).cloned()
 }
 
 /// A member without copying borrowed data.

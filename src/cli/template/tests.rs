@@ -11,7 +11,7 @@ fn data() -> Value {
         "Labels": {"b": "2", "a": "1", "com.example.my-key": "v"},
         "State": {"Status": "running", "Pid": 7, "Health": null},
         "Ports": {"80/tcp": [{"HostPort": "8080"}], "443/tcp": null},
-        "_Label": {"hidden": "yes"}
+        "host": {"ociRuntime": {"name": "crun"}}, "_Label": {"hidden": "yes"}
     })
 }
 
@@ -57,6 +57,7 @@ fn text_fields_and_escapes() {
         ("{{.Int}} {{.Neg}} {{.Float}} {{.Big}} {{.Small}} {{.Wide}}", "42 -7 1.5 1e+21 1e-05 18446744073709551615"),
         ("{{.True}}{{false}}", "truefalse"),
         ("{{$.ID}}", "0123456789abcdef"),
+        ("{{.Host.OCIRuntime.Name}} {{.Host.Nope}}", "crun <no value>"),
         ("a }} b", "a }} b"),
         ("{{/* comment */}}x{{- /* c */ -}} y", "xy"),
         ("{{\n.ID\n}}", "0123456789abcdef"),
