@@ -37,6 +37,19 @@ impl Flock {
         }
     }
 
+    /// Waits for the exclusive lock of the directory `path` itself.
+    pub fn dir(path: &Path) -> Result<Flock> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).with_context(|| format!("open {}", path.display()))?;
+        loop {
+            match rustix::fs::flock(&fd, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(Flock { fd }),
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(e) => return Err(crate::error::IntoError::context(e, format!("lock {}", path.display()))),
+            }
+        }
+    }
+
     /// Locks the directory `path` itself, without waiting; `None` when someone else has it or it is gone.
     pub fn try_dir(path: &Path) -> Option<Flock> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;

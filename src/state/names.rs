@@ -111,8 +111,7 @@ fn drop_stale(paths: &Paths, name: &str) -> Result<()> {
 }
 
 fn guard(paths: &Paths) -> Result<Flock> {
-    // A leading dot can't be a name.
-    Flock::exclusive(&paths.names().join(".lock")).context("lock the names")
+    Flock::dir(&paths.names()).context("lock the names")
 }
 
 /// A free name such as `brave_otter`.
