@@ -36,7 +36,14 @@ fn find(env: &TestEnv) -> Vec<String> {
 }
 
 fn entries(dir: &Path) -> impl Iterator<Item = String> {
-    fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path().display().to_string())
+    // Lock files of the directory itself are hidden ones and stay.
+    let hidden = |e: &fs::DirEntry| e.file_name().as_encoded_bytes().starts_with(b".");
+    fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(move |e| !hidden(e))
+        .map(|e| e.path().display().to_string())
 }
 
 /// Processes that name the directory in their command line, environment, working directory or open files.
