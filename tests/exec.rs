@@ -118,3 +118,11 @@ fn the_death_of_an_attached_client_does_not_end_the_container() {
     assert_eq!(env.inspect("c")["State"]["Running"], true);
     env.sh("exec c true").success();
 }
+
+/// Detach keys are for terminals: in a pipe their bytes are data like any other.
+#[test]
+fn piped_input_may_hold_the_detach_keys() {
+    let env = busybox_env!();
+    let out = env.run_with_stdin(["run", "-i", "--rm", "busybox", "cat"], b"before\x10\x11after\n").success();
+    assert_eq!(out.stdout, "before\x10\x11after\n");
+}

@@ -73,7 +73,8 @@ impl<'a> Relay<'a> {
         let AttachStreams { stdin, .. } = to.streams;
         let relay = Relay {
             ctx,
-            keys: options.detach_keys.matcher(),
+            // Only what is typed at a terminal: data in a pipe may hold the keys' bytes.
+            keys: if to.tty { options.detach_keys.matcher() } else { DetachKeys::none().matcher() },
             options,
             signals,
             pidfd: None,

@@ -149,6 +149,7 @@ pub fn resources(request: &RunRequest) -> Result<Resources> {
         cpuset_mems: request.cpuset_mems.clone().filter(|c| !c.is_empty()),
         // 0 and -1 both mean "no limit" to docker.
         pids: Some(request.pids_limit.map_or(PIDS_DEFAULT, |p| if p > 0 { p } else { -1 })),
+        pids_default: request.pids_limit.is_none(),
         explicit,
     })
 }

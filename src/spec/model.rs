@@ -189,6 +189,8 @@ pub struct Resources {
     pub cpuset_mems: Option<String>,
     /// -1 = unlimited.
     pub pids: Option<i64>,
+    /// `pids` is our default, not the user's wish: it is dropped silently where it can't be applied.
+    pub pids_default: bool,
     /// Asked for by the user rather than a default: a limit that can't be applied then warns.
     pub explicit: bool,
 }

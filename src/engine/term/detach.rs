@@ -17,11 +17,16 @@ impl Default for DetachKeys {
 }
 
 impl DetachKeys {
+    /// Nothing detaches.
+    pub fn none() -> DetachKeys {
+        DetachKeys(Vec::new())
+    }
+
     /// Parses Docker's form: keys separated by commas, each one character or `ctrl-X` with X of `a-z @ [ \ ] ^ _`.
     /// The empty string switches detaching off.
     pub fn parse(text: &str) -> Result<DetachKeys> {
         if text.is_empty() {
-            return Ok(DetachKeys(Vec::new()));
+            return Ok(DetachKeys::none());
         }
         let keys = text.split(',').map(|key| parse_key(key).ok_or_else(|| bad(text, key)));
         Ok(DetachKeys(keys.collect::<Result<_>>()?))

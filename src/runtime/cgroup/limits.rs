@@ -14,7 +14,7 @@ pub(super) struct Limit {
     pub value: String,
     /// What the user calls it, for messages.
     pub option: &'static str,
-    /// A kernel without it (no swap accounting) is no reason to fail.
+    /// A kernel without it (no swap accounting), or its being a default of ours, is no reason to fail or to warn.
     pub optional: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn plan(r: &Resources) -> Vec<Limit> {
     }
     if let Some(pids) = r.pids {
         let value = if pids > 0 { pids.to_string() } else { "max".to_string() };
-        add("pids", "pids.max", value, "--pids-limit", false);
+        add("pids", "pids.max", value, "--pids-limit", r.pids_default);
     }
     out
 }
