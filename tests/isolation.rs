@@ -148,7 +148,8 @@ fn system_calls_are_refused_as_docker_refuses_them() {
         ("unmask", "umount /proc/kcore"),
         ("new user namespace", "unshare -U true"),
         ("new mount namespace", "unshare -m true"),
-        ("set the clock", "date -s 2020-01-01"),
+        // busybox's date says that it failed and exits with 0.
+        ("set the clock", "date -s 2020-01-01; test $(date +%Y) = 2020"),
         ("reboot", "reboot -f -n"),
         ("pivot", "pivot_root / /tmp"),
         ("join the host", "nsenter -t 1 -m -n true && false"),
@@ -177,7 +178,9 @@ fn masked_and_read_only_paths() {
         let Some(m) = mount(target) else { continue };
         assert!(m["options"].as_str().unwrap().split(',').any(|o| o == "ro"), "{target}: {m}");
     }
-    assert!(mount("/proc/sys").is_some() && mount("/proc/kcore").is_some());
+    assert!(mount("/proc/sys").is_some());
+    // Some kernels have no kcore.
+    assert!(mount("/proc/kcore").is_some() || !std::path::Path::new("/proc/kcore").exists());
 }
 
 #[test]

@@ -196,7 +196,10 @@ fn find(ctx: &Ctx, images: &Store, request: &RunRequest, how: &ImageOptions<'_>)
             Err(e) => return Err(e),
         }
     }
-    let pulled = pull(ctx, name, how.policy, how.registry, how.progress)?;
+    let pulled = pull(ctx, name, how.policy, how.registry, how.progress).map_err(|e| match &how.registry.platform {
+        Some(want) => e.context(format!("find image '{name}' for {want}")),
+        None => e,
+    })?;
     let image = images.resolve(&pulled.id)?;
     match &how.registry.platform {
         Some(want) if !runs_on(want, &platform(&image)) => Err(Error::not_found(format!(

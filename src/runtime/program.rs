@@ -51,7 +51,7 @@ impl Program {
             }
             Err(e) => {
                 let error = Error::errno(e.raw_os_error(), what());
-                return Err(if e == Errno::NOTDIR { error.kind(Kind::User) } else { error });
+                return Err(if e == Errno::NOTDIR { error.kind(Kind::CannotExec) } else { error });
             }
         }
         match rustix::process::getcwd(Vec::new()) {
@@ -133,7 +133,7 @@ impl Program {
             let groups: Vec<Gid> = user.groups.iter().map(|g| Gid::from_raw(*g)).collect();
             match set_thread_groups(&groups) {
                 Ok(()) => {}
-                Err(Errno::PERM) if groups.is_empty() => {}
+                Err(Errno::PERM) if user.groups.iter().all(|g| *g == user.gid) => {}
                 Err(e) => return Err(unmapped(e, format!("take the groups {:?}", user.groups))),
             }
         }

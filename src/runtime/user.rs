@@ -87,6 +87,9 @@ fn lookup(passwd: &str, group_file: impl Fn() -> Result<String>, user: &str, mor
             found.groups.push(gid_of(name)?);
         }
     }
+    // The primary group too: else a process that changes its gid could shed a group that permissions deny
+    // (CVE-2022-36109).
+    found.groups.insert(0, found.gid);
     let mut seen = std::collections::BTreeSet::new();
     found.groups.retain(|g| seen.insert(*g));
     Ok(found)
@@ -116,16 +119,16 @@ mod tests {
     #[test]
     fn follows_dockers_rules() {
         let cases: &[(&str, &[&str], (u32, u32, &[u32], &str))] = &[
-            ("", &[], (0, 0, &[], "/root")),
-            ("web", &[], (33, 33, &[4, 42], "/var/www")),
-            ("33", &[], (33, 33, &[4, 42], "/var/www")),
-            ("web:0", &[], (33, 0, &[], "/var/www")),
-            ("web:adm", &["shadow", "7", "7"], (33, 4, &[42, 7], "/var/www")),
-            ("4242", &[], (4242, 0, &[], "")),
-            ("4242:99", &["adm"], (4242, 99, &[4], "")),
-            (":adm", &[], (0, 4, &[], "/root")),
+            ("", &[], (0, 0, &[0], "/root")),
+            ("web", &[], (33, 33, &[33, 4, 42], "/var/www")),
+            ("33", &[], (33, 33, &[33, 4, 42], "/var/www")),
+            ("web:0", &[], (33, 0, &[0], "/var/www")),
+            ("web:adm", &["shadow", "7", "7"], (33, 4, &[4, 42, 7], "/var/www")),
+            ("4242", &[], (4242, 0, &[0], "")),
+            ("4242:99", &["adm"], (4242, 99, &[99, 4], "")),
+            (":adm", &[], (0, 4, &[4], "/root")),
             // A name of digits wins over the number.
-            ("1000", &[], (7, 8, &[], "/odd")),
+            ("1000", &[], (7, 8, &[8], "/odd")),
         ];
         for (user, more, (uid, gid, groups, home)) in cases {
             let got = at(user, more).unwrap();
