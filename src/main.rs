@@ -3,7 +3,7 @@
 //! Every namespace crossing is a fork plus an exec of this same binary ("stage"), so the stage test comes first:
 //! monitors and PID 1s must not pay for the command line parser.
 
-use coracle::engine::{doctor, exec, size};
+use coracle::engine::{cp, doctor, exec, size};
 use coracle::runtime::{self, init, jobs};
 use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
@@ -24,6 +24,8 @@ const JOBS: &[(&str, stage::Job)] = &[
     ("chown-tree", jobs::chown_tree),
     ("unpack", coracle::image::unpack_job),
     ("tree-size", size::tree_size),
+    ("copy-out", cp::copy_out),
+    ("copy-in", cp::copy_in),
     ("probe-namespaces", doctor::probe_namespaces),
     ("probe-storage", doctor::probe_storage),
 ];

@@ -195,7 +195,7 @@ fn frame(ctx: &Ctx, container: &Container, spec: &Spec) -> Result<(StartFrame, V
 }
 
 /// The unpacked layers. They are a cache: what is missing is unpacked again from the image.
-fn layers(ctx: &Ctx, container: &Container, spec: &Spec, idmap: &IdMap) -> Result<Vec<PathBuf>> {
+pub(super) fn layers(ctx: &Ctx, container: &Container, spec: &Spec, idmap: &IdMap) -> Result<Vec<PathBuf>> {
     if spec.root.layers.is_empty() {
         return Ok(Vec::new());
     }
