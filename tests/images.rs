@@ -234,7 +234,7 @@ fn special_files_unpack_as_with_umoci() {
         mkdir -p a/$(printf 'deep/%.0s' $(seq 40)); ln a/dir/keep a/hard; ln -s /nowhere a/dangling; mkfifo a/pipe
         touch -d '2001-02-03 04:05:06' a/dir/keep a/dir; chmod 1777 a/dir; chmod 2755 a/gone
         truncate -s 20M a/sparse
-        tar --numeric-owner --owner=7 --group=8 -cf a.tar --exclude=./etc -S -C a .
+        tar --format=pax --numeric-owner --owner=7 --group=8 -cf a.tar --exclude=./etc -S -C a .
         mkdir b; touch b/.wh.gone; mkdir b/opaque; touch b/opaque/.wh..wh..opq b/opaque/new; tar -cf b.tar -C b .
         umoci raw add-layer --image l:x a.tar; umoci raw add-layer --image l:x b.tar
         skopeo --insecure-policy copy -q oci:l:x oci-archive:x.tar:localhost/x:latest";

@@ -3,7 +3,7 @@
 use super::{Cx, Personality, output};
 use crate::engine::images;
 use crate::error::{Error, Kind, Result};
-use crate::image::Reference;
+use crate::image::{Reference, Store};
 use std::io::Write;
 
 /// Remove images.
@@ -38,9 +38,10 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     } else {
         args.images
     };
+    let store = Store::open(&cx.engine.paths)?;
     for name in &names {
         // With --all the names of one image don't matter.
-        match images::remove(&cx.engine, name, args.force || args.all) {
+        match images::remove(&cx.engine, &store, name, args.force || args.all) {
             Ok(removed) => report(&removed, cx)?,
             Err(e) if e.kind == Kind::NotFound && (args.ignore || args.all) => {}
             Err(e) => {
@@ -50,7 +51,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         }
     }
     // Space is freed once for all names; what can't be freed now is freed later.
-    if let Err(e) = images::collect(&cx.engine) {
+    if let Err(e) = images::collect(&cx.engine, store) {
         complain(&e);
     }
     Ok(worst)

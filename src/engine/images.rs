@@ -102,8 +102,7 @@ pub struct Removed {
 /// # Errors
 /// `Conflict` when a container uses the image, or when it is meant by id and has several names; not with `force`: then
 /// containers keep the layers they need.
-pub fn remove(ctx: &Ctx, text: &str, force: bool) -> Result<Removed> {
-    let store = Store::open(&ctx.paths)?;
+pub fn remove(ctx: &Ctx, store: &Store, text: &str, force: bool) -> Result<Removed> {
     let image = store.lookup(text)?;
     let meant = meant_name(&image, text);
     if let Some(name) = &meant
@@ -149,8 +148,8 @@ fn user(ctx: &Ctx, image: &Image) -> Result<Option<Container>> {
 }
 
 /// Deletes blobs and layers that nothing refers to. Somebody else's pull makes it wait for another time.
-pub fn collect(ctx: &Ctx) -> Result<()> {
-    Store::open(&ctx.paths)?.collect()?;
+pub fn collect(ctx: &Ctx, store: Store) -> Result<()> {
+    store.collect()?;
     super::recover::sweep(ctx);
     Ok(())
 }
@@ -169,6 +168,13 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
+    fn name(&self) -> String {
+        match self {
+            Source::Stdin => "standard input".into(),
+            Source::Path(path) => path.display().to_string(),
+        }
+    }
+
     fn open(&self) -> Result<Box<dyn Read + Send>> {
         match self {
             Source::Stdin => Ok(Box::new(std::io::stdin())),
@@ -181,13 +187,33 @@ impl Source<'_> {
 pub fn load(ctx: &Ctx, source: Source<'_>, progress: ReadProgress<'_>) -> Result<Vec<(Loaded, Image)>> {
     let store = Store::open(&ctx.paths)?;
     let idmap = IdMap::detect()?;
+    let loaded = load_into(&store, source, &idmap, progress);
+    clean_up(ctx, store, loaded).with_context(|| format!("load {}", source.name()))
+}
+
+/// Deletes what was stored and belongs to no image: everything after a failure, attestations and the like after a
+/// success. When others are using the store it waits for another time.
+fn clean_up<T>(ctx: &Ctx, store: Store, result: Result<T>) -> Result<T> {
+    let _ = store.collect();
+    super::recover::sweep(ctx);
+    result
+}
+
+fn load_into(
+    store: &Store,
+    source: Source<'_>,
+    idmap: &IdMap,
+    progress: ReadProgress<'_>,
+) -> Result<Vec<(Loaded, Image)>> {
     let loaded = match source {
         Source::Path(path) if path.is_dir() => store.load_directory(path, progress)?,
         source => store.load_archive(source.open()?, progress)?,
     };
     let mut all = Vec::new();
     for one in loaded {
-        store.unpack(&one.manifest.digest, jobs(), &idmap, &|_| {})?;
+        // An image that can't be extracted gets no name.
+        store.unpack(&one.manifest.digest, jobs(), idmap, &|_| {})?;
+        store.adopt(&one)?;
         let image = store.image(&one.manifest.digest)?;
         all.push((one, image));
     }
@@ -198,7 +224,12 @@ pub fn load(ctx: &Ctx, source: Source<'_>, progress: ReadProgress<'_>) -> Result
 pub fn import(ctx: &Ctx, source: Source<'_>, options: &ImportOptions, progress: ReadProgress<'_>) -> Result<String> {
     let store = Store::open(&ctx.paths)?;
     let idmap = IdMap::detect()?;
-    let loaded = store.import(source.open()?, options, progress)?;
-    store.unpack(&loaded.manifest.digest, jobs(), &idmap, &|_| {})?;
-    Ok(store.image(&loaded.manifest.digest)?.id)
+    let import = || {
+        let loaded = store.import(source.open()?, options, progress)?;
+        store.unpack(&loaded.manifest.digest, jobs(), &idmap, &|_| {})?;
+        store.adopt(&loaded)?;
+        Ok(store.image(&loaded.manifest.digest)?.id)
+    };
+    let id = import();
+    clean_up(ctx, store, id).with_context(|| format!("import {}", source.name()))
 }

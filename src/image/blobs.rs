@@ -4,11 +4,12 @@ use super::{Digest, MAX_JSON, Store};
 use crate::error::{Context, Error, Result};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A blob on its way into the store. Dropping it uncommitted leaves nothing.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct BlobWriter {
     expect: Option<Digest>,
     size: Option<u64>,
     unsynced: Arc<AtomicBool>,
+    handled: Arc<Mutex<HashSet<String>>>,
 }
 
 impl BlobWriter {
@@ -52,6 +54,9 @@ impl BlobWriter {
         rustix::fs::rename(&self.temp, self.blobs.join(digest.hex()))
             .with_context(|| format!("store blob {digest}"))?;
         self.unsynced.store(true, Ordering::Release);
+        if let Ok(mut handled) = self.handled.lock() {
+            handled.insert(digest.hex().to_string());
+        }
         Ok(digest)
     }
 }
@@ -107,6 +112,7 @@ impl Store {
             expect: expect.cloned(),
             size,
             unsynced: Arc::clone(&self.unsynced),
+            handled: Arc::clone(&self.handled),
         })
     }
 

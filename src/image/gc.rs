@@ -6,6 +6,11 @@ use crate::spec::model::Spec;
 use crate::state::lock::Flock;
 use crate::state::{containers, gcdir};
 use std::collections::HashSet;
+use std::time::Duration;
+
+/// Other tools write into the layout without our lock, blobs first: what this process has not had in hand is only
+/// garbage when it is this old.
+const FOREIGN: Duration = Duration::from_secs(3600);
 
 /// What was deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +30,7 @@ struct Marks {
 }
 
 impl Store {
-    /// Deletes the blobs that no image has, and moves the layers that neither an image nor a container has to the trash.
+    /// Deletes the blobs that no image has (those this `Store` wrote or unlisted, and old ones), and moves the layers that neither an image nor a container has to the trash.
     /// `None` when somebody adds to the store just now: the garbage then waits for another time. Takes the store,
     /// because its own lease would be in the way.
     pub fn collect(self) -> Result<Option<Collected>> {
@@ -33,8 +38,9 @@ impl Store {
         if !path.exists() {
             return Ok(Some(Collected::default()));
         }
-        let Store { paths, lease, .. } = self;
+        let Store { paths, lease, handled, .. } = self;
         drop(lease);
+        let handled = handled.lock().map(|h| h.clone()).unwrap_or_default();
         let Some(_lock) = Flock::try_exclusive(&path)? else { return Ok(None) };
         let store = Store::open(&paths)?;
         let marks = store.marks()?;
@@ -44,7 +50,12 @@ impl Store {
             if name.to_str().is_some_and(|n| marks.blobs.contains(n)) {
                 continue;
             }
-            let size = entry.metadata().map_or(0, |m| m.len());
+            let Ok(meta) = entry.metadata() else { continue };
+            let size = meta.len();
+            let old = meta.modified().ok().and_then(|t| t.elapsed().ok()).is_some_and(|age| age > FOREIGN);
+            if !old && !name.to_str().is_some_and(|n| handled.contains(n)) {
+                continue;
+            }
             if std::fs::remove_file(entry.path()).is_ok() {
                 done.blobs += 1;
                 done.bytes += size;

@@ -7,9 +7,9 @@ use crate::error::{Error, Kind, Result};
 use crate::state::atomic::{self, Class};
 use crate::state::lock::Flock;
 use crate::state::paths::Paths;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// One store. Opening touches nothing. The first call that adds something takes the store's lock shared and keeps it
 /// until the `Store` is dropped, so that no clean-up removes what has no name yet.
@@ -19,6 +19,8 @@ pub struct Store {
     pub(super) lease: OnceLock<Flock>,
     /// Something was written that [`Store::sync`] has not brought to disk yet.
     pub(super) unsynced: Arc<AtomicBool>,
+    /// Hex digests of blobs that were written or unlisted through this `Store`; see [`Store::collect`].
+    pub(super) handled: Arc<Mutex<HashSet<String>>>,
     /// Extract with this process's own ids, in a thread. For tests: they have no binary to start jobs with.
     pub(super) in_process: bool,
 }
@@ -79,6 +81,7 @@ impl Store {
             paths: paths.clone(),
             lease: OnceLock::new(),
             unsynced: Arc::new(AtomicBool::new(false)),
+            handled: Arc::default(),
             in_process: cfg!(test),
         })
     }
@@ -285,10 +288,23 @@ impl Store {
         let mut doomed = vec![image.manifest.clone()];
         for entry in self.entries()? {
             if self.config_digest(&entry).is_ok_and(|d| d.hex() == image.id) {
-                doomed.push(entry.manifest);
+                doomed.extend([entry.manifest, entry.original]);
             }
         }
+        let mut blobs: Vec<Digest> = doomed.clone();
+        for manifest in doomed.iter().filter_map(|d| Manifest::parse(&self.read(d).ok()?).ok()) {
+            blobs.push(manifest.config.digest);
+            blobs.extend(manifest.layers.into_iter().map(|l| l.digest));
+        }
+        self.handled(blobs.iter().map(|d| d.hex().to_string()));
         self.forget(&doomed)
+    }
+
+    /// Remembers blobs for [`Store::collect`].
+    pub(super) fn handled(&self, hex: impl Iterator<Item = String>) {
+        if let Ok(mut handled) = self.handled.lock() {
+            handled.extend(hex);
+        }
     }
 }
 

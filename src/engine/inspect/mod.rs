@@ -45,7 +45,7 @@ pub fn inspect(ctx: &Ctx, name: &str, kind: Type, style: Style) -> Result<Doc> {
         }
     }
     if matches!(kind, Type::All | Type::Image) {
-        match Store::open(&ctx.paths)?.resolve(name) {
+        match Store::open(&ctx.paths)?.lookup(name) {
             Ok(found) => return Ok(image(&found, style)),
             Err(e) if absent(&e) => {}
             Err(e) => return Err(e),

@@ -44,13 +44,13 @@ impl Contents {
             let Ok(path) = std::str::from_utf8(&entry.path) else { continue };
             let path = clean(path, "");
             if contents.files.len() + contents.links.len() > MAX_MEMBERS {
-                return Err(Error::user(format!("load the archive: it has more than {MAX_MEMBERS} members")));
+                return Err(Error::user(format!("read the archive: it has more than {MAX_MEMBERS} members")));
             }
             let last = path.rsplit('/').next().unwrap_or_default();
             match entry.kind {
                 Kind::Regular if DOCUMENTS.contains(&path.as_str()) => {
                     if entry.size > MAX_JSON {
-                        return Err(Error::user(format!("load the archive: {path} has more than {MAX_JSON} bytes")));
+                        return Err(Error::user(format!("read the archive: {path} has more than {MAX_JSON} bytes")));
                     }
                     let mut bytes = Vec::new();
                     while tar.data(|chunk| {
@@ -149,7 +149,7 @@ impl Contents {
             }
             match self.links.get(&at) {
                 Some(target) if seen.insert(at.clone()) => at = target.clone(),
-                _ => return Err(Error::user(format!("load the archive: {path} is missing in it"))),
+                _ => return Err(Error::user(format!("read the archive: {path} is missing in it"))),
             }
         }
     }

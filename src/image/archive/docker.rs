@@ -72,7 +72,7 @@ pub(super) fn layer_type(store: &Store, digest: &crate::image::Digest) -> Result
         Compression::Gzip => Ok(OCI_LAYER_GZIP),
         Compression::Zstd => Ok(OCI_LAYER_ZSTD),
         other => {
-            Err(Error::unsupported(format!("load the archive: a layer is compressed with {other:?}").to_lowercase())
+            Err(Error::unsupported(format!("read the archive: a layer is compressed with {other:?}").to_lowercase())
                 .hint("gzip, zstd and no compression are supported"))
         }
     }

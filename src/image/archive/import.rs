@@ -27,8 +27,8 @@ pub struct ImportOptions {
 }
 
 impl Store {
-    /// Makes an image of the tar in `input` (gzip, zstd, xz, bzip2 or plain) and lists it. The layer keeps gzip and
-    /// zstd compression as it is.
+    /// Makes an image of the tar in `input` (gzip, zstd, xz, bzip2 or plain), to be extracted and adopted. The layer
+    /// keeps gzip and zstd compression as it is.
     pub fn import(
         &self,
         input: impl Read + Send,
@@ -69,10 +69,6 @@ impl Store {
         };
         let manifest = serde_json::to_vec(&manifest).context("encode the image manifest")?;
         let manifest = Descriptor::new(OCI_MANIFEST, self.put(&manifest)?, manifest.len() as u64);
-        match &options.name {
-            Some(name) => self.tag(&manifest, name)?,
-            None => self.keep(&manifest)?,
-        }
         Ok(Loaded { manifest, names: options.name.iter().cloned().collect() })
     }
 
@@ -100,13 +96,13 @@ impl Store {
         let mut entries = 0u64;
         let mut image_archive = false;
         let mut tar = TarReader::new(BufReader::with_capacity(128 << 10, &mut hashing));
-        while let Some(entry) = tar.next_entry().context("import the archive")? {
+        while let Some(entry) = tar.next_entry().context("read the archive")? {
             entries += 1;
             image_archive |= matches!(entry.path.as_slice(), b"manifest.json" | b"oci-layout");
         }
-        std::io::copy(&mut tar.into_inner(), &mut std::io::sink()).context("import the archive")?;
+        std::io::copy(&mut tar.into_inner(), &mut std::io::sink()).context("read the archive")?;
         if entries == 0 {
-            return Err(Error::user("import the archive: it is empty"));
+            return Err(Error::user("read the archive: it is empty"));
         }
         if image_archive {
             log::warn!("the archive looks like one of images: `load` is the command for those");

@@ -14,11 +14,11 @@ use collect::Contents;
 use std::io::Read;
 use std::path::Path;
 
-/// One image that came out of an archive, in the store and listed there.
+/// One image that came out of an archive: in the store, but not listed there before [`Store::adopt`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     pub manifest: Descriptor,
-    /// What it is called now; empty if the archive names none.
+    /// What it is to be called; empty if the archive names none.
     pub names: Vec<Reference>,
 }
 
@@ -27,7 +27,7 @@ pub type ReadProgress<'a> = &'a (dyn Fn(u64) + Sync);
 
 impl Store {
     /// Loads all images of an archive read from `input`: docker-archive or oci-archive, compressed by gzip, zstd, xz or
-    /// bzip2 or not at all. The images are listed, but not extracted.
+    /// bzip2 or not at all. The images are neither extracted nor listed yet.
     pub fn load_archive(&self, input: impl Read + Send, progress: ReadProgress<'_>) -> Result<Vec<Loaded>> {
         self.lease()?;
         let contents = source::decompressed(input, |stream| Contents::of_tar(self, stream, progress))?;
@@ -49,21 +49,21 @@ impl Store {
             }
             (_, Some(manifest)) => docker::load(self, contents, manifest)?,
             _ => {
-                return Err(Error::user("load the archive: it holds neither manifest.json nor an OCI layout")
+                return Err(Error::user("read the archive: it holds neither manifest.json nor an OCI layout")
                     .hint("for a tar of a root file system use import"));
             }
         };
         if loaded.is_empty() {
-            return Err(Error::user("load the archive: it holds no image"));
-        }
-        for image in &loaded {
-            if image.names.is_empty() {
-                self.keep(&image.manifest)?;
-            }
-            for name in &image.names {
-                self.tag(&image.manifest, name)?;
-            }
+            return Err(Error::user("read the archive: it holds no image"));
         }
         Ok(loaded)
+    }
+
+    /// Lists a loaded image under its names.
+    pub fn adopt(&self, loaded: &Loaded) -> Result<()> {
+        if loaded.names.is_empty() {
+            self.keep(&loaded.manifest)?;
+        }
+        loaded.names.iter().try_for_each(|name| self.tag(&loaded.manifest, name))
     }
 }

@@ -65,7 +65,7 @@ fn image_manifest(
         return Ok(Some(descriptor.clone()));
     }
     if depth > MAX_DEPTH {
-        return Err(Error::user("load the archive: its indexes are nested too deeply"));
+        return Err(Error::user("read the archive: its indexes are nested too deeply"));
     }
     let index = Index::parse(&store.read(&descriptor.digest)?)?;
     let arch = crate::image::store::host_architecture();
@@ -84,7 +84,7 @@ fn check(store: &Store, contents: &Contents, manifest: &Descriptor) -> Result<()
     for part in parsed.layers.iter().chain([&parsed.config]) {
         let size = contents.blob(&part.digest).map(|f| f.size);
         if size != Some(part.size) && !store.has_blob(&part.digest, Some(part.size)) {
-            return Err(Error::user(format!("load the archive: blob {} is missing in it, or cut short", part.digest)));
+            return Err(Error::user(format!("read the archive: blob {} is missing in it, or cut short", part.digest)));
         }
     }
     Ok(())
