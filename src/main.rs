@@ -4,7 +4,7 @@
 //! monitors and PID 1s must not pay for the command line parser.
 
 use coracle::engine::{cp, doctor, exec, size};
-use coracle::runtime::{self, init, jobs};
+use coracle::runtime::{self, init, jobs, owned};
 use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
 
@@ -22,6 +22,7 @@ const STAGES: &[(&str, stage::Entry)] = &[
 const JOBS: &[(&str, stage::Job)] = &[
     ("remove-tree", jobs::remove_tree),
     ("chown-tree", jobs::chown_tree),
+    (owned::JOB, owned::job),
     ("unpack", coracle::image::unpack_job),
     ("tree-size", size::tree_size),
     ("copy-out", cp::copy_out),

@@ -1,7 +1,11 @@
 //! Jobs of the `work` stage that other areas need, and the root of a stopped container.
 
+use super::owned::Layers;
 use super::rootfs;
 use crate::error::{Context, Error, Result};
+use crate::spec::model::Spec;
+use crate::state::paths::ContainerDir;
+use crate::userns::IdMap;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RawDir, Uid, open, openat, statat, unlinkat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -9,7 +13,7 @@ use serde_json::Value;
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Request of `remove-tree`: deletes `path` and all below it, whoever of the mapped ids owns it. Answer: null. A path
 /// that is not there is no error.
@@ -29,12 +33,23 @@ pub struct ChownTree {
 /// The root file system of a stopped container, for jobs that need to see it ([`mount_root`]).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RootFs {
-    /// Top-most first; empty with `rootfs`.
-    pub lowers: Vec<PathBuf>,
+    /// Empty with `rootfs`.
+    pub layers: Layers,
     pub upper: PathBuf,
     pub work: PathBuf,
     /// `--rootfs DIR`, used in place.
     pub rootfs: Option<PathBuf>,
+}
+
+impl RootFs {
+    /// The root of the container of `spec`, with the id map in which its job has to run. `lowers` (top-most first) are
+    /// the layers as extracted under `idmap`, the user's usual one.
+    pub fn of(spec: &Spec, dir: &ContainerDir, lowers: &[PathBuf], idmap: &IdMap) -> Result<(IdMap, RootFs)> {
+        let map = super::launch::map_of(spec, idmap)?;
+        let layers = super::owned::layers(lowers, idmap, &map)?;
+        let rootfs = spec.root.rootfs.as_ref().map(PathBuf::from);
+        Ok((map, RootFs { layers, upper: dir.upper(), work: dir.work(), rootfs }))
+    }
 }
 
 /// Mounts a stopped container's root inside a job (`WorkNs::New`) and gives a descriptor of its root directory: gone
@@ -45,8 +60,8 @@ pub fn mount_root(root: &RootFs) -> Result<OwnedFd> {
         Some(dir) => open(dir, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
             .with_context(|| format!("open {}", dir.display()))?,
         None => {
-            rootfs::prepare(&root.lowers, &root.upper, &root.work)?;
-            rootfs::overlay(&root.lowers, &root.upper, &root.work, false)?.0
+            rootfs::prepare(&root.layers.lowers, &root.upper, &root.work)?;
+            rootfs::overlay(&root.layers, &root.upper, &root.work, false)?.0
         }
     };
     openat(&dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).context("open the root")
@@ -59,18 +74,23 @@ fn decode<T: serde::de::DeserializeOwned>(request: Value) -> Result<T> {
 /// Job `remove-tree`.
 pub fn remove_tree(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
     let RemoveTree { path } = decode(request)?;
+    remove_path(&path)?;
+    Ok(Value::Null)
+}
+
+/// Deletes `path` and all below it; it need not be there.
+pub(super) fn remove_path(path: &Path) -> Result<()> {
     let what = || format!("remove {}", path.display());
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Error::bug(what()));
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let parent = match open(parent, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(Value::Null),
+        Err(Errno::NOENT) => return Ok(()),
         other => other.with_context(what)?,
     };
     let name = crate::stage::spawn::cstring(std::os::unix::ffi::OsStrExt::as_bytes(name))?;
-    remove_at(parent.as_fd(), &name).with_context(what)?;
-    Ok(Value::Null)
+    remove_at(parent.as_fd(), &name).with_context(what)
 }
 
 /// Removes one entry with everything below; what is gone already is fine. Depth costs one descriptor per level only.

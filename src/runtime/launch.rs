@@ -1,6 +1,7 @@
 //! The monitor's side of a launch.
 
 use super::init::{FromInit, Phase, Plan, ToInit};
+use super::owned::{self, Layers};
 use super::plan::{Facts, plan};
 use super::program::Program;
 use super::{Created, Init, Joins, LaunchRequest, Stdio, host, seccomp};
@@ -18,14 +19,14 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let spec = request.spec;
     let mut phases = vec![Phase::now("launch: called")];
     let joins = &request.joins;
-    let keep = keep_id(spec, request.idmap)?;
-    let idmap = keep.as_ref().unwrap_or(request.idmap);
+    let idmap = &map_of(spec, request.idmap)?;
+    let layers = owned::layers(&request.lowers, request.idmap, idmap)?;
     let own_user = joins.user.is_none();
     let namespaces = Namespaces::of(spec, joins)?;
     let frame = ToInit::Plan(Box::new(Plan {
         unshare: namespaces.unshare,
         joins: namespaces.inside.iter().map(|j| j.1).collect(),
-        steps: steps(&request, idmap),
+        steps: steps(&request, layers, idmap),
         program: program(spec, idmap.level == Level::OneId)?,
         tty: spec.process.tty,
         give_streams: matches!(request.stdio, Stdio::Pipes { .. }),
@@ -210,18 +211,18 @@ impl Namespaces {
     }
 }
 
-/// The id map of `--userns keep-id`.
-fn keep_id(spec: &Spec, idmap: &IdMap) -> Result<Option<IdMap>> {
-    let UserNs::KeepId { uid, gid } = &spec.userns else { return Ok(None) };
+/// The id map of the container of `spec`: the usual one, or that of `--userns keep-id`.
+pub(super) fn map_of(spec: &Spec, usual: &IdMap) -> Result<IdMap> {
+    let UserNs::KeepId { uid, gid } = &spec.userns else { return Ok(usual.clone()) };
     let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    idmap.keep_id(uid.unwrap_or(own.0), gid.unwrap_or(own.1)).map(Some)
+    usual.keep_id(uid.unwrap_or(own.0), gid.unwrap_or(own.1))
 }
 
-fn steps(request: &LaunchRequest<'_>, idmap: &IdMap) -> Vec<super::plan::Step> {
+fn steps(request: &LaunchRequest<'_>, layers: Layers, idmap: &IdMap) -> Vec<super::plan::Step> {
     let spec = request.spec;
     let etc = ["hosts", "hostname", "resolv.conf"].map(|name| request.dir.etc().join(name));
     let facts = Facts {
-        lowers: &request.lowers,
+        layers,
         upper: request.dir.upper(),
         work: request.dir.work(),
         etc: etc.into_iter().filter(|file| file.exists()).collect(),

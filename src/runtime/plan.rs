@@ -1,6 +1,7 @@
 //! Spec → steps: what PID 1 will do, decided before it exists. Pure, so that tests can read it.
 
 use super::attrs::{self, Attrs};
+use super::owned::Layers;
 use crate::spec::model::{Device, Mount, MountKind, NetMode, Ns, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -9,9 +10,9 @@ use std::path::{Path, PathBuf};
 /// One thing to do, in the container's own mount namespace. Paths called `target` are inside the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// The root: layers (top-most first) below a writable directory, mounted at `upper`.
+    /// The root: layers below a writable directory, mounted at `upper`.
     Overlay {
-        lowers: Vec<PathBuf>,
+        layers: Layers,
         upper: PathBuf,
         work: PathBuf,
         volatile: bool,
@@ -87,8 +88,8 @@ pub enum Or {
 
 /// Facts of this start.
 #[derive(Clone, Debug, Default)]
-pub struct Facts<'a> {
-    pub lowers: &'a [PathBuf],
+pub struct Facts {
+    pub layers: Layers,
     pub upper: PathBuf,
     pub work: PathBuf,
     /// `hosts`, `hostname`, `resolv.conf` that exist.
@@ -107,11 +108,11 @@ pub struct Facts<'a> {
 const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// Puts the steps in order. Volumes that `facts` does not know become binds of nothing and fail with their name.
-pub fn plan(spec: &Spec, facts: &Facts<'_>) -> Vec<Step> {
+pub fn plan(spec: &Spec, facts: &Facts) -> Vec<Step> {
     let mut steps = vec![match &spec.root.rootfs {
         Some(dir) => Step::Rootfs { dir: dir.into() },
         None => Step::Overlay {
-            lowers: facts.lowers.to_vec(),
+            layers: facts.layers.clone(),
             upper: facts.upper.clone(),
             work: facts.work.clone(),
             volatile: spec.root.volatile,
@@ -148,7 +149,7 @@ pub fn plan(spec: &Spec, facts: &Facts<'_>) -> Vec<Step> {
 }
 
 /// /proc, /sys, the cgroup tree, and what belongs into /dev.
-fn kernel_mounts(spec: &Spec, facts: &Facts<'_>, hidden: &dyn Fn(&str) -> bool, steps: &mut Vec<Step>) {
+fn kernel_mounts(spec: &Spec, facts: &Facts, hidden: &dyn Fn(&str) -> bool, steps: &mut Vec<Step>) {
     let all = Attrs::NOSUID | Attrs::NODEV | Attrs::NOEXEC;
     let read_only = if spec.privileged { all } else { all | Attrs::RDONLY };
     let mut fresh = |fstype: &str, target: &str, options: &[&str], attrs: Attrs, or: Or| {
@@ -201,7 +202,7 @@ fn kernel_mounts(spec: &Spec, facts: &Facts<'_>, hidden: &dyn Fn(&str) -> bool, 
     }
 }
 
-fn dev(spec: &Spec, facts: &Facts<'_>, steps: &mut Vec<Step>) {
+fn dev(spec: &Spec, facts: &Facts, steps: &mut Vec<Step>) {
     let taken = |target: &str| spec.mounts.iter().any(|m| same(&m.destination, target));
     for name in NODES {
         if !taken(&format!("/dev/{name}")) {
@@ -231,7 +232,7 @@ fn dev(spec: &Spec, facts: &Facts<'_>, steps: &mut Vec<Step>) {
 }
 
 /// What is set from inside, once all file systems are there.
-fn inside(spec: &Spec, facts: &Facts<'_>, steps: &mut Vec<Step>) {
+fn inside(spec: &Spec, facts: &Facts, steps: &mut Vec<Step>) {
     if spec.uts == Ns::Private {
         let name = |s: &String| (!s.is_empty()).then(|| s.clone());
         steps.push(Step::Names { hostname: name(&spec.hostname), domain: name(&spec.domainname) });
@@ -252,7 +253,7 @@ fn inside(spec: &Spec, facts: &Facts<'_>, steps: &mut Vec<Step>) {
 }
 
 /// A mount of the spec.
-fn asked(mount: &Mount, facts: &Facts<'_>) -> Step {
+fn asked(mount: &Mount, facts: &Facts) -> Step {
     let (mut attrs, rest) = attrs::parse(&mount.options);
     if mount.readonly {
         attrs = attrs | Attrs::RDONLY;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::spec::model::Process;
 
-fn facts() -> Facts<'static> {
+fn facts() -> Facts {
     Facts { upper: "/c/upper".into(), work: "/c/work".into(), tty_group: true, own_network: true, ..Facts::default() }
 }
 

@@ -1,5 +1,6 @@
 //! The root file system: layers below a writable directory.
 
+use super::owned::Layers;
 use crate::error::{Context, Error, Result};
 use crate::sys::mount;
 use rustix::fs::{AtFlags, Mode, OFlags, open};
@@ -9,29 +10,33 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Makes the writable directory and the kernel's scratch directory of an overlay where they are missing. The root
-/// directory of a container has the owner and mode that its top-most layer gives it.
+/// Makes the writable directory and the kernel's scratch directory of an overlay where they are missing, and before the
+/// first mount gives the container's root directory the owner and mode that its top-most layer has.
 pub fn prepare(lowers: &[PathBuf], upper: &Path, work: &Path) -> Result<()> {
-    if !work.exists() {
-        let made = fs::DirBuilder::new().mode(0o700).create(work);
-        made.with_context(|| format!("make {}", work.display()))?;
+    for (dir, mode) in [(work, 0o700), (upper, 0o755)] {
+        match fs::DirBuilder::new().mode(mode).create(dir) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => other.with_context(|| format!("make {}", dir.display()))?,
+        }
     }
-    if upper.exists() {
+    // The kernel's own directory in it is there from the first mount on; later `chmod /` of the container counts.
+    if work.join("work").symlink_metadata().is_ok() {
         return Ok(());
     }
-    fs::DirBuilder::new().mode(0o755).create(upper).with_context(|| format!("make {}", upper.display()))?;
-    if let Some(meta) = lowers.first().and_then(|dir| fs::symlink_metadata(dir).ok()) {
-        // An owner outside the map can't be given; root's is right then.
-        let _ = std::os::unix::fs::chown(upper, Some(meta.uid()), Some(meta.gid()));
-        let mode = fs::Permissions::from_mode(meta.permissions().mode() & 0o7777);
-        fs::set_permissions(upper, mode).with_context(|| format!("set the mode of {}", upper.display()))?;
-    }
-    Ok(())
+    let (uid, gid, mode) = match lowers.first().and_then(|dir| fs::symlink_metadata(dir).ok()) {
+        Some(meta) => (meta.uid(), meta.gid(), meta.permissions().mode() & 0o7777),
+        None => (0, 0, 0o755),
+    };
+    // An owner outside the map can't be given; what it has is right then.
+    let _ = std::os::unix::fs::chown(upper, Some(uid), Some(gid));
+    let mode = fs::Permissions::from_mode(mode);
+    fs::set_permissions(upper, mode).with_context(|| format!("set the mode of {}", upper.display()))
 }
 
 /// Mounts the overlay and gives its root. With the old mount(2) it is attached at `upper`; otherwise nowhere yet: the
 /// flag says whether it is attached.
-pub fn overlay(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<(OwnedFd, bool)> {
+pub fn overlay(layers: &Layers, upper: &Path, work: &Path, volatile: bool) -> Result<(OwnedFd, bool)> {
+    let lowers = &layers.lowers;
     if lowers.is_empty() {
         // An image without layers is an empty directory.
         let dir = open(upper, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).context("open the empty root")?;
@@ -41,10 +46,12 @@ pub fn overlay(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bool) ->
     // (Documentation/filesystems/overlayfs.rst, "Volatile mount"). Whoever removes nothing of a volatile container
     // after a crash would do so here, and these are all --rm ones.
     let _ = fs::remove_dir(work.join("work/incompat/volatile"));
-    match by_fsopen(lowers, upper, work, volatile) {
+    match by_fsopen(layers, Some((upper, work)), volatile) {
         Ok(root) => Ok((root, false)),
         // Linux before 6.8 knows no `lowerdir+`.
-        Err(e) if e.is_errno(libc::EINVAL) => Ok((by_mount(lowers, upper, work, volatile)?, true)),
+        Err(e) if e.is_errno(libc::EINVAL) && layers.data.is_none() => {
+            Ok((by_mount(lowers, upper, work, volatile)?, true))
+        }
         Err(e) => Err(e),
     }
 }
@@ -57,16 +64,26 @@ fn escaped(path: &Path) -> PathBuf {
     }
 }
 
-fn by_fsopen(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<OwnedFd> {
+/// A read-only overlay of `lowers` (top-most first), attached nowhere.
+pub fn read_only(lowers: &[PathBuf], data: Option<&Path>) -> Result<OwnedFd> {
+    by_fsopen(&Layers { lowers: lowers.to_vec(), data: data.map(Path::to_path_buf) }, None, false)
+}
+
+fn by_fsopen(layers: &Layers, write: Option<(&Path, &Path)>, volatile: bool) -> Result<OwnedFd> {
     let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).context("open the overlay file system")?;
     let configure = || {
         fsconfig_set_string(fs.as_fd(), "source", "overlay")?;
         fsconfig_set_flag(fs.as_fd(), "userxattr")?;
-        for lower in lowers {
+        for lower in &layers.lowers {
             fsconfig_set_string(fs.as_fd(), "lowerdir+", lower.as_path())?;
         }
-        fsconfig_set_string(fs.as_fd(), "upperdir", escaped(upper))?;
-        fsconfig_set_string(fs.as_fd(), "workdir", escaped(work))?;
+        if let Some(data) = &layers.data {
+            fsconfig_set_string(fs.as_fd(), "datadir+", data.as_path())?;
+        }
+        if let Some((upper, work)) = write {
+            fsconfig_set_string(fs.as_fd(), "upperdir", escaped(upper))?;
+            fsconfig_set_string(fs.as_fd(), "workdir", escaped(work))?;
+        }
         if volatile {
             fsconfig_set_flag(fs.as_fd(), "volatile")?;
         }
@@ -74,7 +91,8 @@ fn by_fsopen(lowers: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> R
         mount::from_context(fs.as_fd(), 0)
     };
     configure().map_err(|e| {
-        let error = Error::errno(e.raw_os_error(), format!("mount the overlay of {}", upper.display()));
+        let place = write.map_or_else(String::new, |(upper, _)| format!(" of {}", upper.display()));
+        let error = Error::errno(e.raw_os_error(), format!("mount the overlay{place}"));
         match mount::log_of(fs.as_fd()) {
             Some(log) => error.hint(format!("the kernel says: {log}")),
             None => error,

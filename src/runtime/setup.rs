@@ -42,9 +42,9 @@ impl Setup {
 
     pub fn run(&mut self, step: &Step) -> Result<()> {
         match step {
-            Step::Overlay { lowers, upper, work, volatile } => {
-                rootfs::prepare(lowers, upper, work)?;
-                let (root, attached) = rootfs::overlay(lowers, upper, work, *volatile)?;
+            Step::Overlay { layers, upper, work, volatile } => {
+                rootfs::prepare(&layers.lowers, upper, work)?;
+                let (root, attached) = rootfs::overlay(layers, upper, work, *volatile)?;
                 self.enter_root(root, upper, attached)
             }
             Step::Rootfs { dir } => {

@@ -1,0 +1,153 @@
+//! Layers as another id map sees them (`--userns keep-id`).
+//!
+//! An extracted layer belongs to the ids of the usual map. Under a map that arranges the same ids differently its
+//! owners would be wrong, and an unprivileged user can't make idmapped mounts of the host's file systems. So each
+//! layer gets, once per map, a *skeleton*: directories, links and empty files that carry owners, modes and attributes,
+//! and lead (`user.overlay.metacopy`, `user.overlay.redirect`) to the file's content in the layer, which the overlay
+//! gets as a data-only lower. It costs metadata only. Kernels that refuse data-only layers without privilege (before
+//! 6.16) get a copy instead, by reflink where the file system has it.
+//!
+//! The redirect starts with the layer's own directory name and the data-only lower is the directory of all layers, so
+//! every file has one address, whatever upper layers cover.
+
+use super::reown::{self, Reown};
+use crate::error::{Context, Error, Result};
+use crate::stage::{Work, WorkNs};
+use crate::userns::{IdMap, Level};
+use rustix::fs::{FlockOperation, Mode, OFlags, RenameFlags, flock, open};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// Name of the job that makes one layer's skeleton or copy.
+pub const JOB: &str = "own-layer";
+
+/// The lower directories of an overlay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// Top-most first.
+    pub lowers: Vec<PathBuf>,
+    /// The directory that skeletons lead to.
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Request {
+    layer: PathBuf,
+    /// Directory to make beside the layer.
+    name: String,
+    usual: IdMap,
+    map: IdMap,
+}
+
+const SKELETON: &str = "skeleton";
+const COPY: &str = "copy";
+
+/// The layers `lowers` (extracted under the map `usual`) for containers with the map `map`; makes what is missing, which
+/// takes time at the first use of a map.
+pub fn layers(lowers: &[PathBuf], usual: &IdMap, map: &IdMap) -> Result<Layers> {
+    let same = usual.uids == map.uids && usual.gids == map.gids;
+    // With one id there is nothing to rearrange: all files are the user's, whatever he is called inside.
+    if same || map.level != Level::Full {
+        return Ok(Layers { lowers: lowers.to_vec(), data: None });
+    }
+    let text = format!("{:?} {:?}", map.uids, map.gids);
+    let hash = Sha256::digest(text.as_bytes());
+    let name: String = "as-"
+        .chars()
+        .chain(hash.iter().take(8).flat_map(|b| format!("{b:02x}").into_bytes()).map(char::from))
+        .collect();
+    let missing: Vec<&PathBuf> = lowers.iter().filter(|layer| find(layer, &name).is_none()).collect();
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+    for batch in missing.chunks(workers) {
+        let mut running = Vec::new();
+        for layer in batch {
+            let request =
+                Request { layer: layer.to_path_buf(), name: name.clone(), usual: usual.clone(), map: map.clone() };
+            running.push(Work::start(JOB, WorkNs::New(map), &request, &[])?);
+        }
+        for work in running {
+            work.finish::<()>().context("prepare a layer for the container's id map")?;
+        }
+    }
+    let mut out = Layers::default();
+    for layer in lowers {
+        let dir =
+            find(layer, &name).ok_or_else(|| Error::bug(format!("prepare {}: it is not there", layer.display())))?;
+        if dir.ends_with(SKELETON) {
+            out.data = layer.parent().and_then(Path::parent).map(Path::to_path_buf);
+        }
+        out.lowers.push(dir);
+    }
+    Ok(out)
+}
+
+/// The finished directory for the map named `name`, of either kind.
+fn find(layer: &Path, name: &str) -> Option<PathBuf> {
+    let base = layer.parent()?.join(name);
+    [SKELETON, COPY].into_iter().map(|kind| base.join(kind)).find(|dir| dir.is_dir())
+}
+
+/// The job: as root of the new map.
+pub fn job(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
+    let request: Request = serde_json::from_value(request).context("decode the job's request")?;
+    let layer = &request.layer;
+    let what = || format!("prepare {} for another id map", layer.display());
+    let (Some(home), Some(diff)) = (layer.parent(), layer.file_name()) else {
+        return Err(Error::bug(what()));
+    };
+    let base = home.join(&request.name);
+    // Several containers may start at once: one works, the others find it done.
+    let lock = open(home, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).with_context(what)?;
+    flock(&lock, FlockOperation::LockExclusive).with_context(what)?;
+    if find(layer, &request.name).is_some() {
+        return Ok(Value::Null);
+    }
+    let draft = home.join(format!("{}.draft", request.name));
+    for left in [&draft, &base] {
+        super::jobs::remove_path(left)?;
+    }
+    fs::create_dir(&draft).with_context(what)?;
+    let prefix =
+        data_only_works(&draft).then(|| home.file_name().map(|dir| Path::new("/").join(dir).join(diff))).flatten();
+    let kind = if prefix.is_some() { SKELETON } else { COPY };
+    let target = draft.join(kind);
+    fs::create_dir(&target).with_context(what)?;
+    let mut walk = Reown::new(&request.usual, &request.map, prefix);
+    walk.tree(layer, &target).with_context(what)?;
+    // Power loss must not leave half a layer under the final name.
+    rustix::fs::syncfs(&lock).with_context(what)?;
+    rustix::fs::renameat_with(rustix::fs::CWD, &draft, rustix::fs::CWD, &base, RenameFlags::NOREPLACE)
+        .with_context(what)?;
+    Ok(Value::Null)
+}
+
+/// Whether this kernel follows a skeleton: asked by mounting one.
+fn data_only_works(scratch: &Path) -> bool {
+    let probe = || -> Result<bool> {
+        let [top, data] = ["top", "data"].map(|name| scratch.join(name));
+        for dir in [&top, &data] {
+            fs::create_dir(dir).context("make a probe")?;
+        }
+        fs::write(data.join("real"), "content").context("make a probe")?;
+        fs::write(top.join("name"), "").context("make a probe")?;
+        let file = fs::OpenOptions::new().write(true).open(top.join("name")).context("make a probe")?;
+        file.set_len(7).context("make a probe")?;
+        reown::lead(&file, Path::new("/real")).context("make a probe")?;
+        let root = super::rootfs::read_only(&[top.clone()], Some(&data))?;
+        let text =
+            crate::sys::rooted::read(std::os::fd::AsFd::as_fd(&root), Path::new("name"), 64).context("read a probe")?;
+        for dir in [&top, &data] {
+            super::jobs::remove_path(dir)?;
+        }
+        Ok(text == b"content")
+    };
+    let works = probe().unwrap_or(false);
+    for name in ["top", "data"] {
+        let _ = super::jobs::remove_path(&scratch.join(name));
+    }
+    works
+}
