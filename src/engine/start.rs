@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::image::Store;
 use crate::monitor::proto::{StartFrame, StartReply};
 use crate::monitor::{self, remove};
-use crate::spec::model::{MountKind, Spec, UserNs};
+use crate::spec::model::{MountKind, Spec};
 use crate::stage::{self, Channel, Streams};
 use crate::state::container::State;
 use crate::state::containers::{self, Container};
@@ -163,16 +163,9 @@ fn spawn(ctx: &Ctx, id: &str, options: &StartOptions, lock: &Flock, begin: Insta
 
 /// What the monitor has to know beyond the container's files.
 fn frame(ctx: &Ctx, container: &Container, spec: &Spec) -> Result<(StartFrame, Vec<String>)> {
-    let base = IdMap::detect()?;
-    let warnings: Vec<String> = base.note().into_iter().collect();
-    let idmap = match spec.userns {
-        UserNs::KeepId { uid, gid } => {
-            let uid = uid.unwrap_or_else(|| rustix::process::getuid().as_raw());
-            let gid = gid.unwrap_or_else(|| rustix::process::getgid().as_raw());
-            base.keep_id(uid, gid)?
-        }
-        _ => base,
-    };
+    // The usual map even for keep-id: the runtime derives the container's own and fits the layers to it.
+    let idmap = IdMap::detect()?;
+    let warnings: Vec<String> = idmap.note().into_iter().collect();
     let mut volumes = BTreeMap::new();
     for mount in &spec.mounts {
         if let MountKind::Volume { name, .. } = &mount.kind {

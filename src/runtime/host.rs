@@ -1,6 +1,7 @@
 //! Facts and descriptors of the host that a launch needs.
 
 use crate::error::{Context, Error, Result};
+use crate::spec::model::{Spec, UserNs};
 use crate::stage;
 use crate::sys::clone::{Exec, Program, Spawned, detached_mount, spawn};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, memfd_create, open, openat};
@@ -64,6 +65,24 @@ pub(super) fn cgroup_procs(dir: BorrowedFd<'_>) -> Result<OwnedFd> {
 pub(super) fn open_namespace(path: &str) -> Result<OwnedFd> {
     open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| Error::errno(e.raw_os_error(), format!("open the namespace {path}")))
+}
+
+/// passwd(5) line of the caller under `--userns keep-id`; his home is there only if he brought it along.
+pub(super) fn passwd_entry(spec: &Spec) -> Option<String> {
+    let UserNs::KeepId { uid, gid } = &spec.userns else { return None };
+    let own = rustix::process::getuid().as_raw();
+    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let entry =
+        text.lines().map(|l| l.split(':').collect::<Vec<_>>()).find(|f| f.len() >= 7 && f[2] == own.to_string());
+    let (name, gecos, home) = match &entry {
+        Some(f) => (f[0].to_string(), f[4], f[5]),
+        None => (format!("user{own}"), "", "/"),
+    };
+    let brought = spec.mounts.iter().any(|m| m.destination != "/" && Path::new(home).starts_with(&m.destination));
+    let home = if brought { home } else { "/" };
+    let uid = uid.unwrap_or(own);
+    let gid = gid.unwrap_or_else(|| rustix::process::getgid().as_raw());
+    Some(format!("{name}:*:{uid}:{gid}:{gecos}:{home}:/bin/sh"))
 }
 
 /// Device nodes for --privileged: all in /dev that this user may open, but for terminals (whose are other people's) and

@@ -128,6 +128,11 @@ fn set_up(plan: &Plan, phases: &mut Vec<Phase>) -> Result<(User, Option<OwnedFd>
         if n == 0 {
             phases.push(Phase::now("init: root mounted"));
             setup.user = user::resolve(setup.root()?, &plan.program.user, &plan.program.groups)?;
+            if let Some(line) = &plan.program.passwd {
+                let mut user = std::mem::take(&mut setup.user);
+                user::introduce(setup.root()?, &mut user, line);
+                setup.user = user;
+            }
         }
     }
     phases.push(Phase::now("init: set up"));

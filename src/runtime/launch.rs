@@ -19,7 +19,10 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let spec = request.spec;
     let mut phases = vec![Phase::now("launch: called")];
     let joins = &request.joins;
-    let idmap = &map_of(spec, request.idmap)?;
+    let idmap = &match &joins.user {
+        Some(process) => request.idmap.of_process(process.as_fd())?,
+        None => map_of(spec, request.idmap)?,
+    };
     let layers = owned::layers(&request.lowers, request.idmap, idmap)?;
     let own_user = joins.user.is_none();
     let namespaces = Namespaces::of(spec, joins)?;
@@ -27,7 +30,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         unshare: namespaces.unshare,
         joins: namespaces.inside.iter().map(|j| j.1).collect(),
         steps: steps(&request, layers, idmap),
-        program: program(spec, idmap.level == Level::OneId)?,
+        program: Program { passwd: host::passwd_entry(spec), ..program(spec, idmap.level == Level::OneId)? },
         tty: spec.process.tty,
         give_streams: matches!(request.stdio, Stdio::Pipes { .. }),
         reaper: spec.init,
@@ -251,6 +254,7 @@ pub(super) fn program(spec: &Spec, one_id: bool) -> Result<Program> {
         oom_score_adj: p.oom_score_adj,
         seccomp: seccomp::compile(&spec.seccomp, &p.capabilities)?,
         one_id,
+        passwd: None,
     })
 }
 

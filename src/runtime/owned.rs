@@ -8,7 +8,8 @@
 //! 6.16) get a copy instead, by reflink where the file system has it.
 //!
 //! The redirect starts with the layer's own directory name and the data-only lower is the directory of all layers, so
-//! every file has one address, whatever upper layers cover.
+//! every file has one address, whatever upper layers cover. An overlay's layers may not contain each other: hence
+//! `views/` stands beside `layers/`, not below. A view whose layer is gone goes when the next one is made.
 
 use super::reown::{self, Reown};
 use crate::error::{Context, Error, Result};
@@ -85,9 +86,15 @@ pub fn layers(lowers: &[PathBuf], usual: &IdMap, map: &IdMap) -> Result<Layers> 
     Ok(out)
 }
 
+/// `views/LAYER` for the layer at `layers/LAYER/diff`.
+fn home(layer: &Path) -> Option<PathBuf> {
+    let dir = layer.parent()?;
+    Some(dir.parent()?.parent()?.join("views").join(dir.file_name()?))
+}
+
 /// The finished directory for the map named `name`, of either kind.
 fn find(layer: &Path, name: &str) -> Option<PathBuf> {
-    let base = layer.parent()?.join(name);
+    let base = home(layer)?.join(name);
     [SKELETON, COPY].into_iter().map(|kind| base.join(kind)).find(|dir| dir.is_dir())
 }
 
@@ -96,23 +103,25 @@ pub fn job(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
     let request: Request = serde_json::from_value(request).context("decode the job's request")?;
     let layer = &request.layer;
     let what = || format!("prepare {} for another id map", layer.display());
-    let (Some(home), Some(diff)) = (layer.parent(), layer.file_name()) else {
+    let (Some(home), Some(dir), Some(diff)) = (home(layer), layer.parent(), layer.file_name()) else {
         return Err(Error::bug(what()));
     };
     let base = home.join(&request.name);
+    fs::create_dir_all(&home).with_context(what)?;
     // Several containers may start at once: one works, the others find it done.
-    let lock = open(home, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).with_context(what)?;
+    let lock = open(&home, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).with_context(what)?;
     flock(&lock, FlockOperation::LockExclusive).with_context(what)?;
     if find(layer, &request.name).is_some() {
         return Ok(Value::Null);
     }
+    sweep(&home);
     let draft = home.join(format!("{}.draft", request.name));
     for left in [&draft, &base] {
         super::jobs::remove_path(left)?;
     }
     fs::create_dir(&draft).with_context(what)?;
     let prefix =
-        data_only_works(&draft).then(|| home.file_name().map(|dir| Path::new("/").join(dir).join(diff))).flatten();
+        data_only_works(&draft).then(|| dir.file_name().map(|dir| Path::new("/").join(dir).join(diff))).flatten();
     let kind = if prefix.is_some() { SKELETON } else { COPY };
     let target = draft.join(kind);
     fs::create_dir(&target).with_context(what)?;
@@ -123,6 +132,18 @@ pub fn job(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
     rustix::fs::renameat_with(rustix::fs::CWD, &draft, rustix::fs::CWD, &base, RenameFlags::NOREPLACE)
         .with_context(what)?;
     Ok(Value::Null)
+}
+
+/// Removes the views of layers that are no more.
+fn sweep(home: &Path) {
+    let Some(views) = home.parent() else { return };
+    let layers = views.with_file_name("layers");
+    for entry in fs::read_dir(views).into_iter().flatten().flatten() {
+        if !layers.join(entry.file_name()).exists() {
+            // The next pass gets what is left.
+            let _ = super::jobs::remove_path(&entry.path());
+        }
+    }
 }
 
 /// Whether this kernel follows a skeleton: asked by mounting one.

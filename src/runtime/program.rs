@@ -31,6 +31,8 @@ pub struct Program {
     pub seccomp: Option<Vec<u64>>,
     /// setgroups(2) is refused in this user namespace.
     pub one_id: bool,
+    /// Line of passwd(5) for the user if the image has none for him.
+    pub passwd: Option<String>,
 }
 
 /// docker's default where the environment has no PATH.

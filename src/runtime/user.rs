@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::sys::rooted;
+use rustix::fs::OFlags;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -35,6 +36,22 @@ pub fn resolve(root: BorrowedFd<'_>, user: &str, groups: &[String]) -> Result<Us
         Err(e) => Err(Error::errno(e.raw_os_error(), format!("read {path} of the container"))),
     };
     lookup(&read("etc/passwd")?, || read("etc/group"), user, groups)
+}
+
+/// Adds `line` to the container's /etc/passwd for a user that it does not know, so that programs find his name and
+/// home; where that is impossible (no such file, a symlink to nowhere) he stays a number.
+pub fn introduce(root: BorrowedFd<'_>, user: &mut User, line: &str) {
+    let fields: Vec<&str> = line.split(':').collect();
+    if !user.name.is_empty() || fields.len() < 7 || fields[2] != user.uid.to_string() {
+        return;
+    }
+    let path = Path::new("etc/passwd");
+    let Ok(content) = rooted::read(root, path, LIMIT) else { return };
+    let Ok(file) = rooted::open(root, path, OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK) else { return };
+    let gap = if content.is_empty() || content.ends_with(b"\n") { "" } else { "\n" };
+    if rustix::io::write(&file, format!("{gap}{line}\n").as_bytes()).is_ok() {
+        (user.name, user.home) = (fields[0].to_string(), fields[5].to_string());
+    }
 }
 
 fn lookup(passwd: &str, group_file: impl Fn() -> Result<String>, user: &str, more: &[String]) -> Result<User> {

@@ -1,9 +1,10 @@
 //! Composing id maps.
 
 use super::subid;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 
 /// How much of the id space a container gets.
@@ -104,6 +105,21 @@ impl IdMap {
                 ..self.clone()
             }),
         }
+    }
+
+    /// The map of the user namespace that the process behind `pidfd` is in, a child of ours.
+    ///
+    /// # Errors
+    /// NotFound when the process has ended.
+    pub fn of_process(&self, pidfd: BorrowedFd<'_>) -> Result<IdMap> {
+        let what = "read the id map of another container";
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).context(what)?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).map_or("-1", str::trim);
+        let read = |file: &str| -> Result<Vec<Range>> {
+            let ranges: Vec<_> = parse_map(&fs::read_to_string(format!("/proc/{pid}/{file}")).context(what)?).collect();
+            if ranges.is_empty() { Err(Error::not_found(what).hint("it has ended")) } else { Ok(ranges) }
+        };
+        Ok(IdMap { uids: read("uid_map")?, gids: read("gid_map")?, ..self.clone() })
     }
 
     /// How many user ids the container sees.
