@@ -5,7 +5,7 @@ use super::{Place, extract, pack};
 use crate::engine::{Ctx, start};
 use crate::error::{Context, Error, Result};
 use crate::runtime::jobs::{RootFs, mount_root};
-use crate::spec::model::{MountKind, Spec, UserNs};
+use crate::spec::model::{MountKind, Spec};
 use crate::stage::{Work, WorkNs};
 use crate::state::containers;
 use crate::state::lock::Flock;
@@ -52,35 +52,21 @@ pub(super) fn locate(ctx: &Ctx, name: &str, path: &str) -> Result<Located> {
     }
     container.sound()?;
     let spec: Spec = containers::load_spec(&ctx.paths, &id)?;
-    let idmap = idmap(&spec)?;
+    let usual = IdMap::detect()?;
     if runs(&container) {
-        return Ok(Located { at: Where::Running, path, pid: container.state.pid, idmap, _lock: None });
+        return Ok(Located { at: Where::Running, path, pid: container.state.pid, idmap: usual, _lock: None });
     }
+    let lowers = start::layers(ctx, &container, &spec, &usual)?;
+    let (idmap, rootfs) = RootFs::of(&spec, &container.dir, &lowers, &usual)?;
     let (at, path) = match mounted(ctx, &spec, &path) {
         Some((source, rest)) => (Where::Mounted(source), rest),
-        None => {
-            let lowers = start::layers(ctx, &container, &spec, &idmap)?;
-            let rootfs = spec.root.rootfs.clone().map(PathBuf::from);
-            let (upper, work) = (container.dir.upper(), container.dir.work());
-            (Where::Stopped(RootFs { lowers, upper, work, rootfs }), path)
-        }
+        None => (Where::Stopped(rootfs), path),
     };
     Ok(Located { at, path, pid: 0, idmap, _lock: lock })
 }
 
 fn runs(container: &containers::Container) -> bool {
     container.alive && container.active() && container.state.pid > 0
-}
-
-fn idmap(spec: &Spec) -> Result<IdMap> {
-    let base = IdMap::detect()?;
-    match spec.userns {
-        UserNs::KeepId { uid, gid } => base.keep_id(
-            uid.unwrap_or_else(|| rustix::process::getuid().as_raw()),
-            gid.unwrap_or_else(|| rustix::process::getgid().as_raw()),
-        ),
-        _ => Ok(base),
-    }
 }
 
 /// The mount of a stopped container that `path` lies in, as (place on the host, path in it).
