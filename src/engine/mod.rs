@@ -23,6 +23,7 @@ pub mod size;
 pub mod start;
 pub mod stop;
 pub mod term;
+pub mod top;
 pub mod volume;
 pub mod wait;
 
