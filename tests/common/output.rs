@@ -39,7 +39,8 @@ pub fn finish(command: &mut Command, stdin: &[u8], patience: Duration) -> Ran {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
     let begin = Instant::now();
-    let name = format!("{command:?}");
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let name = words.map(|w| w.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     let mut child = command.spawn().unwrap_or_else(|e| panic!("start {name}: {e}"));
     let pipe = child.stdin.take();
     let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
