@@ -43,7 +43,7 @@ fn commands_that_can_not_start() {
     env.sh("run --rm busybox /etc").fails(126, &["/etc"]);
     // Detached, the caller learns it all the same, at once.
     env.sh("run -d busybox nosuchprogram").fails(127, &["nosuchprogram"]);
-    env.sh("run --rm -w /etc/passwd busybox true").code(126);
+    let _ = env.sh("run --rm -w /etc/passwd busybox true").fails(125, &["/etc/passwd"]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn much_output_without_a_newline_and_on_stderr() {
     let env = TestEnv::new();
     let out = env.sh("run --rm hello out 5000001").success();
     assert_eq!(out.stdout_bytes.len(), 5_000_001);
-    assert!(out.stdout.ends_with("0000\n0"), "the end is {:?}", &out.stdout[out.stdout.len() - 20..]);
+    assert!(out.stdout.ends_with("00078124\n0"), "the end is {:?}", &out.stdout[out.stdout.len() - 20..]);
     let out = env.sh("run --rm hello err 3000000").success();
     assert_eq!((out.stdout.len(), out.stderr.len()), (0, 3_000_000));
 }
@@ -115,7 +115,7 @@ fn environment_directory_and_entrypoint() {
 fn users_and_groups() {
     let env = busybox_env!();
     env.sh("run --rm busybox id -u").success().prints("0\n");
-    env.sh("run --rm -u app busybox id").success().prints("uid=1000(app) gid=1000(app) groups=1000(app),2000(extra)\n");
+    env.sh("run --rm -u app busybox id").success().has("uid=1000(app) gid=1000(app) groups=").has("2000(extra)");
     env.sh("run --rm -u 1000:2000 busybox id -g").success().prints("2000\n");
     env.sh("run --rm -u 4242 busybox id -u").success().prints("4242\n");
     env.sh("run --rm -u app busybox sh -c 'echo $HOME'").success().prints("/home/app\n");

@@ -86,7 +86,8 @@ pub fn prune(ctx: &Ctx, wanted: &dyn Fn(&Container) -> bool) -> Result<(Vec<Stri
     let mut removed = Vec::new();
     let mut bytes = 0;
     for container in super::ps::list(ctx)? {
-        if container.active() || container.alive || !wanted(&container) {
+        // One that has just ended may still be cleaned up by its monitor: rm waits for that. With --rm it goes anyway.
+        if container.active() || (container.alive && container.config.auto_remove) || !wanted(&container) {
             continue;
         }
         let size = super::ps::size(&container).unwrap_or(0);
