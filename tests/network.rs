@@ -58,7 +58,11 @@ fn network_none_is_empty_and_host_is_the_hosts() {
     assert!(p["interfaces"]["lo"]["addresses"].as_array().unwrap().iter().any(|a| a == "127.0.0.1/8"), "{p}");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let server = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"from the host").unwrap());
+    let server = std::thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        client.read_to_end(&mut Vec::new()).unwrap();
+        client.write_all(b"from the host").unwrap();
+    });
     let out = env.sh(&format!("run --rm --network host hello tcp 127.0.0.1 {port} x")).success();
     assert_eq!(out.stdout, "from the host\n");
     server.join().unwrap();

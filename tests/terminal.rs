@@ -45,6 +45,7 @@ fn ctrl_c_interrupts_the_program_and_not_the_shell() {
     pty.line("echo code $?");
     pty.expect("code 130");
     pty.line("cat");
+    std::thread::sleep(std::time::Duration::from_millis(300)); // the shell drops what is typed while it starts cat
     pty.line("echoed");
     pty.expect("echoed\r\nechoed");
     pty.send("\x04"); // Ctrl-D: end of file for cat
