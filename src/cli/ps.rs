@@ -104,7 +104,7 @@ fn sort(found: &mut [Container], key: Option<&str>) -> Result<()> {
         "image" => found.sort_by(|a, b| a.config.image.cmp(&b.config.image)),
         "names" | "name" => found.sort_by(|a, b| a.name.cmp(&b.name)),
         "command" => found.sort_by(|a, b| a.config.command.cmp(&b.config.command)),
-        "status" => found.sort_by_key(|c| ps_row::status(c)),
+        "status" => found.sort_by_key(ps_row::status),
         "size" => found.sort_by_cached_key(|c| ps::size(c).unwrap_or(0)),
         _ => {
             return Err(Error::user(format!("sort by '{key}': unknown key"))

@@ -184,7 +184,7 @@ mod tests {
             ("run --stop-timeout x y", "run: --stop-timeout <SECONDS> can't be 'x': invalid digit found in string"),
             ("version surplus", "version: unexpected argument 'surplus' (hint: see 'coracle version --help')"),
         ] {
-            let error = root::parse(line.split(' ').map(Into::into).collect()).err().expect(line);
+            let error = root::parse(line.split(' ').map(Into::into).collect()).expect_err(line);
             assert_eq!(error.to_string(), want, "{line}");
         }
     }

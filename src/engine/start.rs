@@ -210,10 +210,12 @@ fn abandon(ctx: &Ctx, id: &str, lock: &Flock) {
         return;
     }
     let Ok(container) = containers::load(&ctx.paths, id) else { return };
-    if container.config.auto_remove && !container.alive && container.damaged.is_none() {
-        if let Ok(trash) = remove::unlink(&ctx.paths, id, &container.name, &container.config, true) {
-            remove::destroy(&trash, None);
-        }
+    if container.config.auto_remove
+        && !container.alive
+        && container.damaged.is_none()
+        && let Ok(trash) = remove::unlink(&ctx.paths, id, &container.name, &container.config, true)
+    {
+        remove::destroy(&trash, None);
     }
 }
 

@@ -207,8 +207,8 @@ fn times_at(dir: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> Result<()> {
 fn times(stat: &Stat) -> Timestamps {
     let at = |seconds: i64, nanos: u64| Timespec { tv_sec: seconds, tv_nsec: nanos as _ };
     Timestamps {
-        last_access: at(stat.st_atime, stat.st_atime_nsec as u64),
-        last_modification: at(stat.st_mtime, stat.st_mtime_nsec as u64),
+        last_access: at(stat.st_atime, stat.st_atime_nsec),
+        last_modification: at(stat.st_mtime, stat.st_mtime_nsec),
     }
 }
 

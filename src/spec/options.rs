@@ -67,7 +67,7 @@ impl MountOptions {
                 None,
             ) => {
                 let opposite = key.strip_prefix("no").map_or_else(|| format!("no{key}"), str::to_string);
-                if self.kernel.iter().any(|k| *k == opposite) {
+                if self.kernel.contains(&opposite) {
                     return Err(twice(key));
                 }
                 if !self.kernel.iter().any(|k| k == key) {

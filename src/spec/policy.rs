@@ -22,17 +22,16 @@ pub fn parse_restart(text: &str) -> Result<Restart> {
 
 /// The log of a container. Other engines' drivers are refused by name rather than replaced.
 pub fn parse_log(driver: Option<&str>, options: &[String]) -> Result<LogConfig> {
-    let mut log = LogConfig::default();
-    log.driver = match driver.unwrap_or("k8s-file") {
-        "k8s-file" | "json-file" | "local" => "k8s-file".into(),
-        "none" => "none".into(),
-        "passthrough" => "passthrough".into(),
+    let driver = match driver.unwrap_or("k8s-file") {
+        "k8s-file" | "json-file" | "local" => "k8s-file",
+        name @ ("none" | "passthrough") => name,
         "" => return Err(Error::user("read --log-driver '': it names no driver")),
         other => {
             return Err(Error::unsupported(format!("use the log driver '{other}': not supported"))
                 .hint("k8s-file, json-file, none and passthrough are"));
         }
     };
+    let mut log = LogConfig { driver: driver.into(), ..LogConfig::default() };
     for option in options {
         let bad = |why: &str| Error::user(format!("read --log-opt '{option}': {why}"));
         let (key, value) = option.split_once('=').ok_or_else(|| bad("write KEY=VALUE"))?;

@@ -21,7 +21,7 @@ pub fn parse_publish(text: &str) -> Result<Vec<PortMapping>> {
         (ip.to_string(), rest)
     } else {
         match ports.rsplitn(3, ':').collect::<Vec<_>>().as_slice() {
-            [_, _, ip] if ip.is_empty() => (String::new(), &ports[1..]),
+            [_, _, ""] => (String::new(), &ports[1..]),
             [_, _, ip] => {
                 if ip.contains(':') {
                     return Err(bad("an IPv6 address stands in brackets"));

@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<i32> {
 pub fn name(number: i32) -> String {
     match usize::try_from(number - 1).ok().and_then(|i| NAMES.get(i)) {
         Some(name) => format!("SIG{name}"),
-        None if number >= RTMIN && number <= RTMAX => format!("SIGRTMIN+{}", number - RTMIN),
+        None if (RTMIN..=RTMAX).contains(&number) => format!("SIGRTMIN+{}", number - RTMIN),
         None => number.to_string(),
     }
 }

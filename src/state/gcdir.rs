@@ -239,7 +239,7 @@ mod tests {
         std::fs::create_dir_all(tree.join("work/work/deep")).unwrap();
         std::fs::write(tree.join("work/work/deep/f"), "x").unwrap();
         std::os::unix::fs::symlink(&keep, tree.join("link")).unwrap();
-        std::fs::set_permissions(tree.join("work/work"), std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(tree.join("work/work"), std::fs::Permissions::from_mode(0o0)).unwrap();
         remove_tree(&tree).unwrap();
         assert!(!tree.exists() && keep.join("precious").exists());
         remove_tree(&tree).unwrap();

@@ -101,7 +101,6 @@ mod tests {
             host_port: host,
             container_port: inside,
             protocol: "tcp".into(),
-            ..Default::default()
         };
         let doc = ports(&[port("", 8080, 80), port("127.0.0.1", 99, 9)], &["80/tcp".into(), "5/udp".into()]);
         assert_eq!(

@@ -20,7 +20,7 @@ fn run(code: &[Insn], audit: u32, number: u32, args: &[u64; 6]) -> (u32, usize) 
                 acc = match insn.k {
                     OFF_NR => number,
                     OFF_ARCH => audit,
-                    k if k >= 16 && k < 64 && k % 4 == 0 => {
+                    k if (16..64).contains(&k) && k % 4 == 0 => {
                         let arg = args[(k as usize - 16) / 8];
                         if k % 8 == 0 { arg as u32 } else { (arg >> 32) as u32 }
                     }
