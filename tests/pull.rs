@@ -26,9 +26,14 @@ fn formats_and_compressions_give_the_same_layers() {
     let registry = registry!(env);
     let from = format!("oci-archive:{}", busybox().display());
     registry.push(&from, "test/bb:v2s2", &["--format", "v2s2"]);
-    registry.push(&from, "test/bb:zstd", &["--dest-compress-format", "zstd"]);
-    for tag in ["latest", "v2s2", "zstd"] {
-        let name = registry.name(&format!("test/bb:{tag}"));
+    // Through an uncompressed copy and to another registry, or skopeo takes the gzip blobs that it knows of.
+    let plain = format!("dir:{}", env.path("plain").display());
+    sh(&env.path("."), &format!("skopeo --insecure-policy copy -q --dest-decompress {from} {plain}"));
+    let Some(second) = Registry::start(&env.path("second")) else {
+        skip!("docker-registry is not installed");
+    };
+    second.push(&plain, "test/bb:zstd", &["--dest-compress-format", "zstd"]);
+    for name in [registry.name("test/bb:latest"), registry.name("test/bb:v2s2"), second.name("test/bb:zstd")] {
         let out = env.run(["pull", &name]).success();
         assert_eq!(out.line().len(), 64);
         assert!(out.stderr.contains("Pulling") && !out.stderr.contains('\u{1b}'), "{out}");
@@ -36,7 +41,7 @@ fn formats_and_compressions_give_the_same_layers() {
     // The chain id is that of the uncompressed layer: extracted once.
     let layers = std::fs::read_dir(env.root().join("layers")).unwrap().count();
     assert_eq!(layers, 1);
-    let out = env.run(["run", "--rm", &registry.name("test/bb:zstd"), "cat", "/var/lib/data/seed"]);
+    let out = env.run(["run", "--rm", &second.name("test/bb:zstd"), "cat", "/var/lib/data/seed"]);
     let _ = out.success().prints("seeded\n");
 }
 
@@ -189,6 +194,54 @@ fn registries_conf_mirrors_and_blocks() {
     let _ = env.run(["pull", "-q", "blocked.test/x"]).fails(125, &["blocks it"]);
     env.file("home/.config/containers/policy.json", r#"{"default":[{"type":"reject"}]}"#);
     let _ = env.run(["pull", "-q", "bb"]).fails(125, &["policy.json", "rejects it"]);
+}
+
+#[test]
+fn names_by_our_own_resolver() {
+    need!("unshare", "ip", "dnsmasq", "docker-registry", "skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let made = Registry::start(&env.path("registry")).unwrap();
+    made.push(&format!("oci-archive:{}", busybox().display()), "test/bb:latest", &[]);
+    let port = made.port;
+    drop(made);
+    // The first server is dead, the second one knows IPv4 only, or has both families, or an alias.
+    env.file(
+        "resolv.conf",
+        "search nosuch.invalid test\nnameserver 127.0.0.99\nnameserver 127.0.0.53\noptions timeout:1\n",
+    );
+    let mut conf = String::new();
+    for host in ["four.test", "both.test", "alias.test", "four", "absent.test"] {
+        conf.push_str(&format!("[[registry]]\nlocation = '{host}:{port}'\ninsecure = true\n"));
+    }
+    env.file("home/.config/containers/registries.conf", conf);
+    let script = format!(
+        "ip link set lo up
+         mount --bind resolv.conf /etc/resolv.conf
+         dnsmasq --no-daemon --no-resolv --no-hosts --listen-address=127.0.0.53 --bind-interfaces --user=root --pid-file= \
+             --address=/four.test/127.0.0.1 --host-record=both.test,127.0.0.1,::1 --cname=alias.test,both.test >/dev/null 2>dns.log & dns=$!
+         docker-registry serve registry/config.yml >/dev/null 2>&1 & registry=$!
+         trap 'kill $dns $registry' EXIT
+         for i in 1 2 3 4 5 6 7 8 9 10; do
+             busybox nc -z 127.0.0.1 {port} && grep -q started dns.log && break
+             sleep 0.3
+         done
+         for host in four.test both.test alias.test four; do
+             \"$@\" pull -q $host:{port}/test/bb
+         done
+         \"$@\" pull -q --retry=0 absent.test:{port}/test/bb && exit 1
+         kill $dns; wait $dns || true
+         \"$@\" pull -q --retry=0 four.test:{port}/test/bb && exit 1
+         true"
+    );
+    let mut command = env.program("unshare");
+    command.args(["-rnm", "sh", "-euc", &script, "sh"]);
+    command.arg(common::binary()).arg("--root").arg(env.root()).arg("--runroot").arg(env.runroot());
+    command.env("CORACLE_RESOLVER", "builtin");
+    let out = env.finish(&mut command, b"");
+    let ids: Vec<&str> = out.stdout.lines().collect();
+    assert!(ids.len() == 4 && ids.iter().all(|id| *id == ids[0]), "{out}");
+    assert!(out.stderr.contains("resolve host name absent.test: name server 127.0.0.53 fails"), "{out}");
+    assert!(out.stderr.contains("name server 127.0.0.53 can't be reached"), "{out}");
 }
 
 #[test]

@@ -129,13 +129,12 @@ fn ask_about(conf: &ResolvConf, servers: &[SocketAddr], name: &str, deadline: In
                 Err(e) if e.kind() == io::ErrorKind::InvalidInput => return Ok(Answer::Nothing),
                 Err(e) => {
                     log::debug!("name server {server}: {e}");
-                    fault = match e.kind() {
-                        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => io::Error::new(
-                            io::ErrorKind::TimedOut,
-                            format!("name server {} does not answer", server.ip()),
-                        ),
-                        _ => e,
+                    let why = match (e.kind(), e.raw_os_error()) {
+                        (io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock, _) => "does not answer".to_string(),
+                        (kind, Some(_)) => format!("can't be reached ({kind})"),
+                        _ => format!("fails ({e})"),
                     };
+                    fault = io::Error::other(format!("name server {} {why}", server.ip()));
                 }
             }
         }

@@ -14,6 +14,8 @@ pub enum Answer {
     Nothing,
 }
 
+/// How long to wait for the other family's reply once one is here.
+const SECOND_REPLY: Duration = Duration::from_secs(1);
 /// Aliases followed within one answer.
 const MAX_ALIASES: usize = 16;
 /// Largest UDP answer that is looked at; more than 512 bytes come from servers that don't care.
@@ -28,21 +30,42 @@ pub fn ask(server: SocketAddr, name: &str, tcp: bool, timeout: Duration) -> io::
     let questions = [question(name, TYPE::A)?, question(name, TYPE::AAAA)?];
     let replies = if tcp { [None, None] } else { ask_udp(server, &questions, deadline)? };
     let mut found = Vec::new();
+    let mut fault = None;
     for (question, reply) in questions.iter().zip(replies) {
-        let reply = match reply {
-            Some(reply) => reply,
-            None => ask_tcp(server, question, deadline)?,
-        };
-        match read(&reply, question)? {
-            Reading::Addresses(addresses) => found.extend(addresses),
-            // Over TCP nothing is cut short.
-            Reading::Cut => found.extend(match read(&ask_tcp(server, question, deadline)?, question)? {
-                Reading::Addresses(addresses) => addresses,
-                Reading::Cut => return Err(io::Error::other(format!("{server} sends answers cut short"))),
-            }),
+        match settle(server, question, reply, deadline, !tcp && !found.is_empty()) {
+            Ok(addresses) => found.extend(addresses),
+            // Servers that know one family often refuse or drop questions for the other: what is known is enough.
+            Err(e) => fault = Some(e),
         }
     }
-    Ok(if found.is_empty() { Answer::Nothing } else { Answer::Addresses(found) })
+    match fault {
+        Some(e) if found.is_empty() => Err(e),
+        _ if found.is_empty() => Ok(Answer::Nothing),
+        _ => Ok(Answer::Addresses(found)),
+    }
+}
+
+/// The addresses of one question's reply, asking by TCP where there is none or a cut one; `enough`: only if it is here.
+fn settle(
+    server: SocketAddr,
+    question: &Asked,
+    reply: Option<Vec<u8>>,
+    deadline: Instant,
+    enough: bool,
+) -> io::Result<Vec<IpAddr>> {
+    let reply = match reply {
+        Some(reply) => reply,
+        None if enough => return Ok(Vec::new()),
+        None => ask_tcp(server, question, deadline)?,
+    };
+    match read(&reply, question)? {
+        Reading::Addresses(addresses) => Ok(addresses),
+        Reading::Cut => match read(&ask_tcp(server, question, deadline)?, question)? {
+            Reading::Addresses(addresses) => Ok(addresses),
+            // Over TCP nothing is cut short.
+            Reading::Cut => Err(io::Error::other(format!("{server} sends answers cut short"))),
+        },
+    }
 }
 
 struct Asked {
@@ -66,7 +89,7 @@ fn question(name: &str, kind: TYPE) -> io::Result<Asked> {
     Ok(Asked { id, name: name.to_string(), kind, bytes })
 }
 
-/// Replies by question; both are there on success.
+/// Replies by question; at least one is there on success.
 fn ask_udp(server: SocketAddr, questions: &[Asked; 2], deadline: Instant) -> io::Result<[Option<Vec<u8>>; 2]> {
     let any = if server.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
     let socket = UdpSocket::bind((any, 0))?;
@@ -77,12 +100,21 @@ fn ask_udp(server: SocketAddr, questions: &[Asked; 2], deadline: Instant) -> io:
     }
     let mut replies = [None, None];
     let mut buffer = vec![0u8; UDP_SIZE];
+    let mut until = deadline;
     while replies.iter().any(Option::is_none) {
-        socket.set_read_timeout(Some(left(deadline)?))?;
-        let n = socket.recv(&mut buffer)?;
+        let received = left(until).and_then(|time| {
+            socket.set_read_timeout(Some(time))?;
+            socket.recv(&mut buffer)
+        });
+        let n = match received {
+            Ok(n) => n,
+            Err(_) if replies.iter().any(Option::is_some) => break,
+            Err(e) => return Err(e),
+        };
         for (question, reply) in questions.iter().zip(&mut replies) {
             if reply.is_none() && belongs(&buffer[..n], question) {
                 *reply = Some(buffer[..n].to_vec());
+                until = deadline.min(Instant::now() + SECOND_REPLY);
             }
         }
     }
@@ -144,7 +176,7 @@ fn read(reply: &[u8], question: &Asked) -> io::Result<Reading> {
     match packet.rcode() {
         RCODE::NoError => {}
         RCODE::NameError => return Ok(Reading::Addresses(Vec::new())),
-        other => return Err(io::Error::other(format!("the name server answers {other:?}"))),
+        other => return Err(io::Error::other(format!("it answers {other:?}"))),
     }
     let mut wanted = Name::new(&question.name).map_err(io::Error::other)?;
     for _ in 0..MAX_ALIASES {

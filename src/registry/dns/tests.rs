@@ -58,6 +58,9 @@ fn answer(question: &[u8], tcp: bool) -> Option<Vec<u8>> {
         "big.test" if is_v4 => (1..40).for_each(|i| reply.answers.push(record("big.test", v4(i)))),
         "fail.test" => *reply.rcode_mut() = RCODE::ServerFailure,
         "silent.test" => return None,
+        "half.test" | "deaf.test" if is_v4 => reply.answers.push(record(&name, v4(3))),
+        "half.test" => *reply.rcode_mut() = RCODE::Refused,
+        "deaf.test" => return None,
         "alias.test" | "big.test" => {}
         _ => *reply.rcode_mut() = RCODE::NameError,
     }
@@ -101,6 +104,14 @@ fn dead_and_failing_servers_are_passed_over() {
     let e = ask(&conf(vec![server]), "silent.test").unwrap_err().to_string();
     assert!(e.contains("127.0.0.1 does not answer"), "{e}");
     assert!(ask(&conf(vec![server]), "fail.test").unwrap_err().to_string().contains("ServerFailure"));
+}
+
+#[test]
+fn one_family_is_enough() {
+    let conf = conf(vec![name_server()]);
+    let want: Vec<IpAddr> = vec!["127.0.0.3".parse().unwrap()];
+    assert_eq!(ask(&conf, "half.test").unwrap(), want);
+    assert_eq!(ask(&conf, "deaf.test").unwrap(), want);
 }
 
 #[test]
