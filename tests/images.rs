@@ -184,7 +184,7 @@ fn same_as_umoci(env: &TestEnv, layout: &str, image: &str) {
     let list = "cd /t && find . -xdev ! -path ./dev/\\* -printf '%p %y %m %U %G %s %n %l %T@\\n' | sed -E 's/^(.* d [0-9]+ [0-9]+ [0-9]+) [0-9]+ [0-9]+/\\1/' | sort";
     // umoci unpacks into a bundle as the same ids in the same kind of user namespace that we use.
     let script = format!(
-        "umoci unpack --image {layout} bundle >/dev/null && cd / && T={}/bundle/rootfs && cd $T && {} && getfattr -R -h -d -m - . 2>/dev/null | grep -v user.overlay",
+        "umoci unpack --image {layout} bundle >/dev/null && cd / && T={}/bundle/rootfs && cd $T && {} && (find . -xdev -print0 | sort -z | xargs -0 getfattr -h -d -m - 2>/dev/null | grep -v user.overlay || true)",
         env.dir.display(),
         list.replace("cd /t && ", "")
     );
@@ -196,7 +196,7 @@ fn same_as_umoci(env: &TestEnv, layout: &str, image: &str) {
     }
     let theirs = env.finish(&mut umoci, b"").success().stdout;
     let ours_script = format!(
-        "{} && getfattr -R -h -d -m - . 2>/dev/null | grep -v user.overlay",
+        "{} && (find . -xdev -print0 | sort -z | xargs -0 getfattr -h -d -m - 2>/dev/null | grep -v user.overlay || true)",
         list.replace("cd /t && ", "cd $1 && ")
     );
     let id = env.run(["create", "--network", "none", image, "true"]).success().line();
@@ -224,8 +224,28 @@ fn same_as_umoci(env: &TestEnv, layout: &str, image: &str) {
 
 #[test]
 fn special_files_unpack_as_with_umoci() {
-    need!("umoci", "skopeo", "getfattr", "setcap", "unshare");
+    need!("umoci", "skopeo", "getfattr", "unshare", "python3");
     let env = busybox_env!();
+    // Attributes that only a privileged tar could read from files; a directory `etc` that this layer only implies.
+    let python = r"
+import tarfile, io
+t = tarfile.open('c.tar', 'w', format=tarfile.PAX_FORMAT)
+def add(name, mode, **xattrs):
+    i = tarfile.TarInfo(name); i.mode = mode; i.size = 4; i.uid = 33; i.gid = 44; i.mtime = 1234567890.123456
+    i.pax_headers = {'SCHILY.xattr.' + k.replace('_', '.'): v for k, v in xattrs.items()}
+    t.addfile(i, io.BytesIO(b'data'))
+ping = '\x01\x00\x00\x02\x00\x20\x00\x00' + '\x00' * 12
+add('bin/ping', 0o755, security_capability=ping)
+add('bin/setgid', 0o2755, security_capability=ping, user_note='kept')
+add('dir/in-implied', 0o400, user_a='1')
+i = tarfile.TarInfo('dev'); i.type = tarfile.DIRTYPE; i.mode = 0o755; i.mtime = 1234567890
+t.addfile(i)
+for n in range(3):
+    i = tarfile.TarInfo('dev/node%d' % n); i.type = tarfile.CHRTYPE; i.devmajor = 1; i.devminor = 3 + n
+    t.addfile(i)
+t.close()
+";
+    env.file("attributes.py", python);
     let script = r"
         umoci init --layout l; umoci new --image l:x
         mkdir -p a/bin a/dir a/gone a/opaque a/etc; cp $(command -v busybox) a/bin/busybox
@@ -237,6 +257,7 @@ fn special_files_unpack_as_with_umoci() {
         tar --format=pax --numeric-owner --owner=7 --group=8 -cf a.tar --exclude=./etc -S -C a .
         mkdir b; touch b/.wh.gone; mkdir b/opaque; touch b/opaque/.wh..wh..opq b/opaque/new; tar -cf b.tar -C b .
         umoci raw add-layer --image l:x a.tar; umoci raw add-layer --image l:x b.tar
+        python3 attributes.py; umoci raw add-layer --image l:x c.tar
         skopeo --insecure-policy copy -q oci:l:x oci-archive:x.tar:localhost/x:latest";
     fixtures::sh(&env.dir, script);
     env.sh("load -i x.tar").success();

@@ -3,7 +3,7 @@
 use super::owned::Layers;
 use crate::error::{Context, Error, Result};
 use crate::sys::mount;
-use rustix::fs::{AtFlags, Mode, OFlags, open};
+use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, open};
 use rustix::mount::{FsOpenFlags, MountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsopen};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -23,14 +23,22 @@ pub fn prepare(lowers: &[PathBuf], upper: &Path, work: &Path) -> Result<()> {
     if work.join("work").symlink_metadata().is_ok() {
         return Ok(());
     }
-    let (uid, gid, mode) = match lowers.first().and_then(|dir| fs::symlink_metadata(dir).ok()) {
+    let model = lowers.first().and_then(|dir| fs::symlink_metadata(dir).ok());
+    let (uid, gid, mode) = match &model {
         Some(meta) => (meta.uid(), meta.gid(), meta.permissions().mode() & 0o7777),
         None => (0, 0, 0o755),
     };
     // An owner outside the map can't be given; what it has is right then.
     let _ = std::os::unix::fs::chown(upper, Some(uid), Some(gid));
     let mode = fs::Permissions::from_mode(mode);
-    fs::set_permissions(upper, mode).with_context(|| format!("set the mode of {}", upper.display()))
+    fs::set_permissions(upper, mode).with_context(|| format!("set the mode of {}", upper.display()))?;
+    if let Some(meta) = model {
+        let time = Timespec { tv_sec: meta.mtime(), tv_nsec: meta.mtime_nsec() };
+        let times = Timestamps { last_access: time, last_modification: time };
+        // Only for looks: a root directory as old as the image says.
+        let _ = rustix::fs::utimensat(rustix::fs::CWD, upper, &times, AtFlags::empty());
+    }
+    Ok(())
 }
 
 /// Mounts the overlay and gives its root. With the old mount(2) it is attached at `upper`; otherwise nowhere yet: the
