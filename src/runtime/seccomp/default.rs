@@ -3,6 +3,7 @@
 use super::arch::Arch;
 use super::bpf::{Action, Compare, Cond, ENOSYS};
 use super::profile::{Filter, Profile, Rule};
+use std::borrow::Cow;
 
 const EPERM: u16 = 1;
 
@@ -86,9 +87,9 @@ const PERSONALITIES: [u64; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 /// Address families that reach beyond the network namespace (vsock) or deep into the kernel's cipher code (alg).
 const SOCKET_REFUSED: [u64; 2] = [40, 38];
 
-fn allow(names: &str) -> Rule {
+fn allow(names: &'static str) -> Rule {
     Rule {
-        names: names.split_whitespace().map(str::to_string).collect(),
+        names: names.split_whitespace().map(Cow::Borrowed).collect(),
         action: Action::Allow,
         any: Vec::new(),
         includes: Filter::default(),

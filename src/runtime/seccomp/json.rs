@@ -133,7 +133,7 @@ fn rule(call: Call) -> Result<Rule> {
             Some(name) => e.context(format!("entry of {name}")),
             None => e,
         })?,
-        names,
+        names: names.into_iter().map(Into::into).collect(),
         any,
         includes: filter(call.includes)?,
         excludes: filter(call.excludes)?,

@@ -3,7 +3,8 @@
 use super::arch::Arch;
 use super::bpf::{Action, Cond, ENOSYS, Insn, Leaf, OFF_ARCH, OFF_NR, op, tree};
 use crate::error::{Error, Result};
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// Most instructions the kernel takes (`BPF_MAXINSNS`).
 const MAX_INSNS: usize = 4096;
@@ -24,7 +25,7 @@ pub struct Filter {
 /// Calls and what happens to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    pub names: Vec<String>,
+    pub names: Vec<Cow<'static, str>>,
     pub action: Action,
     /// Alternatives, each a list of comparisons that all have to hold. Empty: whatever the arguments.
     pub any: Vec<Vec<Cond>>,
@@ -65,11 +66,8 @@ impl Rule {
 }
 
 impl Profile {
-    /// What the profile says of each call of `arch`: number → leaf for those it names, and the highest number that it
-    /// knows of at all. Rules about the same call add up: conditional ones are tried in order, then the first without
-    /// conditions counts, then the default.
-    fn section(&self, arch: Arch, facts: &Facts) -> (Vec<(u32, Leaf)>, Option<u32>) {
-        let mut known: BTreeSet<u32> = BTreeSet::new();
+    /// Name → the rules that count here; a name whose rules all don't is known nevertheless.
+    fn by_name<'a>(&'a self, facts: &Facts) -> HashMap<&'a str, Vec<&'a Rule>> {
         let mut by_name: HashMap<&str, Vec<&Rule>> = HashMap::with_capacity(512);
         for rule in &self.rules {
             let applies = rule.applies(facts);
@@ -80,13 +78,23 @@ impl Profile {
                 }
             }
         }
+        by_name
+    }
+
+    /// What the profile says of each call of `arch`: number → leaf for those it names, and the highest number that it
+    /// knows of at all. Rules about the same call add up: conditional ones are tried in order, then the first without
+    /// conditions counts, then the default.
+    fn section(&self, arch: Arch, by_name: &HashMap<&str, Vec<&Rule>>) -> (Vec<(u32, Leaf)>, Option<u32>) {
+        let mut newest = None;
         let mut leaves = Vec::with_capacity(512);
         for (number, name) in arch.calls() {
             let Some(rules) = by_name.get(name) else { continue };
-            known.insert(number);
+            if number < PRIVATE {
+                newest = newest.max(Some(number));
+            }
             leaves.push((number, self.leaf(rules)));
         }
-        (leaves, known.range(..PRIVATE).next_back().copied())
+        (leaves, newest)
     }
 
     fn leaf(&self, rules: &[&Rule]) -> Leaf {
@@ -116,8 +124,8 @@ impl Profile {
     }
 
     /// The ranges of numbers of `arch` with the same leaf, ascending, from 0 to the end.
-    fn segments(&self, arch: Arch, facts: &Facts) -> Vec<(u32, Leaf)> {
-        let (leaves, newest) = self.section(arch, facts);
+    fn segments(&self, arch: Arch, by_name: &HashMap<&str, Vec<&Rule>>) -> Vec<(u32, Leaf)> {
+        let (leaves, newest) = self.section(arch, by_name);
         let mut out: Vec<(u32, Leaf)> = vec![(0, Leaf::Return(self.default))];
         let mut push = |start: u32, leaf: Leaf| match out.last_mut() {
             Some(last) if last.0 == start => last.1 = leaf,
@@ -144,8 +152,9 @@ impl Profile {
     /// `User` when it would be longer than the kernel allows.
     pub fn program(&self, facts: &Facts) -> Result<Vec<Insn>> {
         let mut code = vec![Insn::new(op::LD_ABS, 0, 0, OFF_ARCH)];
+        let by_name = self.by_name(facts);
         for arch in &self.arches {
-            let section = tree(&self.segments(*arch, facts));
+            let section = tree(&self.segments(*arch, &by_name));
             // Behind this section the next interface is tried: the distance may be beyond a conditional jump's reach.
             code.push(Insn::new(op::JEQ, 1, 0, arch.audit()));
             code.push(Insn::new(op::JA, 0, 0, section.len() as u32 + 1));
@@ -166,7 +175,7 @@ impl Profile {
     #[cfg(test)]
     pub fn oracle<'a>(&'a self, facts: &'a Facts) -> impl Fn(u32, u32, &[u64; 6]) -> Action + 'a {
         let known: std::collections::HashSet<&str> =
-            self.rules.iter().flat_map(|r| &r.names).map(String::as_str).collect();
+            self.rules.iter().flat_map(|r| &r.names).map(|n| n.as_ref()).collect();
         let tables: HashMap<u32, (HashMap<u32, &str>, Option<u32>)> = self
             .arches
             .iter()

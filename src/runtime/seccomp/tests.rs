@@ -129,8 +129,8 @@ fn every_name_of_the_default_profile_is_known() {
     let arches = [Arch::X86_64, Arch::X86, Arch::Aarch64, Arch::Arm];
     let known: std::collections::HashSet<&str> = arches.iter().flat_map(|a| a.calls().map(|(_, n)| n)).collect();
     let profile = default::profile(Arch::X86_64);
-    let unknown: Vec<&String> =
-        profile.rules.iter().flat_map(|r| &r.names).filter(|n| !known.contains(n.as_str())).collect();
+    let named = profile.rules.iter().flat_map(|r| &r.names);
+    let unknown: Vec<&str> = named.map(|n| n.as_ref()).filter(|n| !known.contains(n)).collect();
     assert_eq!(unknown, [""; 0], "unknown names");
 }
 
@@ -216,7 +216,7 @@ fn a_profile_that_is_too_long_is_refused() {
         .into_iter()
         .enumerate()
         .map(|(i, name)| Rule {
-            names: vec![name],
+            names: vec![name.into()],
             action: Action::Allow,
             any: (0..20).map(|n| cond(n + 100 * i as u64)).collect(),
             includes: Filter::default(),
@@ -286,7 +286,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
             .prop_map(|caps| Filter { caps: caps.into_iter().map(str::to_string).collect(), ..Filter::default() })
     };
     (names, any_action(), any, caps(), caps()).prop_map(|(names, action, any, includes, excludes)| Rule {
-        names: names.into_iter().map(str::to_string).collect(),
+        names: names.into_iter().map(Into::into).collect(),
         action,
         any,
         includes,
