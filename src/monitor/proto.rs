@@ -108,8 +108,9 @@ pub fn recv<'a>(fd: BorrowedFd, buffer: &'a mut [u8], wait: bool) -> rustix::io:
         match rustix::net::recv(fd, &mut *buffer, flags) {
             Ok((length, _)) => break length,
             Err(rustix::io::Errno::INTR) => continue,
-            // A peer that closed with unread data in its queue.
-            Err(rustix::io::Errno::CONNRESET) => break 0,
+            // A peer that closed with something of ours unread (a resize, say). The kernel tells it once, and before
+            // what the peer had sent: its last word, the exit code, is still in our queue.
+            Err(rustix::io::Errno::CONNRESET) => continue,
             Err(e) => return Err(e),
         }
     };
@@ -181,6 +182,18 @@ mod tests {
         drop(a);
         assert_eq!(recv(b.as_fd(), &mut buffer, true).unwrap(), None);
         assert_eq!(parse_exit(b"12"), None);
+    }
+
+    #[test]
+    fn the_last_word_survives_unread_frames() {
+        let (a, b) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        send(b.as_fd(), RESIZE, &[1, 0, 1, 0], true).unwrap();
+        send(a.as_fd(), EXIT, &exit(3, true), true).unwrap();
+        drop(a);
+        let mut buffer = vec![0; CHUNK + 1];
+        let (kind, payload) = recv(b.as_fd(), &mut buffer, true).unwrap().unwrap();
+        assert_eq!((kind, parse_exit(payload)), (EXIT, Some((3, true))));
+        assert_eq!(recv(b.as_fd(), &mut buffer, true).unwrap(), None);
     }
 
     #[test]
