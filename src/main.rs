@@ -4,7 +4,7 @@
 //! monitors and PID 1s must not pay for the command line parser.
 
 use coracle::engine::{cp, doctor, exec, size};
-use coracle::runtime::{self, init, jobs, owned};
+use coracle::runtime::{self, fuse, init, jobs, owned};
 use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ use std::process::ExitCode;
 const STAGES: &[(&str, stage::Entry)] = &[
     ("init", init::main),
     ("exec", runtime::exec_stage),
+    (fuse::STAGE, fuse::main),
     (exec::HOLD_STAGE, exec::hold_main),
     (monitor::STAGE, monitor::main),
     (net::forward::STAGE, net::forward::main),

@@ -3,7 +3,7 @@
 #[macro_use]
 mod common;
 
-use coracle::runtime::{ExecRequest, Init, Joins, LaunchRequest, Stdio, exec, launch};
+use coracle::runtime::{ExecRequest, Init, Joins, LaunchRequest, RootKind, Stdio, exec, launch};
 use coracle::spec::model::{NetMode, Process, Spec};
 use coracle::stage;
 use coracle::state::paths::ContainerDir;
@@ -20,6 +20,7 @@ struct Box {
     spec: Spec,
     volumes: BTreeMap<String, PathBuf>,
     idmap: IdMap,
+    root: RootKind,
 }
 
 /// A layer with a static busybox, and a spec that runs `script` in it.
@@ -56,7 +57,7 @@ fn busybox(script: &str) -> Box {
         shm_size: 1 << 20,
         ..Default::default()
     };
-    Box { dir, spec, volumes: BTreeMap::new(), idmap: IdMap::detect().unwrap() }
+    Box { dir, spec, volumes: BTreeMap::new(), idmap: IdMap::detect().unwrap(), root: RootKind::Auto }
 }
 
 fn common_dir() -> PathBuf {
@@ -75,6 +76,7 @@ impl Box {
             cgroup: None,
             volumes: self.volumes.clone(),
             window: Some((30, 100)),
+            root: self.root,
         })
     }
 
@@ -115,7 +117,7 @@ fn isolates() {
     let text = one.text();
     assert_eq!(
         text.lines().collect::<Vec<_>>(),
-        ["1", "box", "uid=0(root) gid=0(root)", "3", "3", "/root", "/"],
+        ["1", "box", "uid=0(root) gid=0(root) groups=0(root)", "3", "3", "/root", "/"],
         "{text}"
     );
     drop(one);
@@ -376,4 +378,24 @@ fn the_program_is_out_of_reach() {
     println!("{link:?}");
     kill(init);
     assert!(fs::metadata(env!("CARGO_BIN_EXE_coracle")).unwrap().len() > 1000);
+}
+
+#[test]
+fn other_roots_than_the_kernels_overlay() {
+    for root in [RootKind::Fuse, RootKind::Copy] {
+        println!("{root:?}");
+        if root == RootKind::Fuse {
+            need!("fuse-overlayfs");
+        }
+        let mut one = busybox(
+            "grep ' / ' /proc/mounts; id -u; echo x > /new; rm /etc/group; cat /new; stat -c '%a %u' / /tmp /bin/busybox",
+        );
+        one.root = root;
+        let text = one.text();
+        assert!(text.contains("\nx\n") && text.contains("1777 0"), "{root:?}: {text}");
+        assert_eq!(text.contains("fuse"), root == RootKind::Fuse, "{text}");
+        // The second start finds what the first one did.
+        one.spec.process.args = ["sh", "-c", "cat /new; ls /etc"].map(String::from).to_vec();
+        assert_eq!(one.text(), "x\npasswd\n", "{root:?}");
+    }
 }

@@ -22,6 +22,7 @@ pub const RESTARTING: &str = "restarting";
 pub fn record(subject: &Subject, incarnation: &mut Incarnation, end: End) -> State {
     let oom_killed = incarnation.cgroup.as_ref().is_some_and(|c| c.oom_killed());
     incarnation.net = None;
+    incarnation.init.ended();
     if let Some(cgroup) = incarnation.cgroup.take() {
         cgroup.remove();
     }

@@ -41,7 +41,7 @@ pub struct Incarnation {
     /// Keeps the container's mounts until the exit is recorded: unmounting an overlay syncs its whole file system.
     pub mounts: Option<OwnedFd>,
     /// Keeps what `runtime` attached to the process.
-    _init: runtime::Init,
+    pub init: runtime::Init,
 }
 
 /// When which phase was reached, in microseconds.
@@ -89,6 +89,7 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
         cgroup: cgroup.dir()?,
         volumes: subject.frame.volumes.clone(),
         window: subject.frame.window,
+        root: runtime::RootKind::Auto,
     })?;
     subject.trace.mark("namespaces");
     let pidfd = init.pidfd.try_clone().context("duplicate the pidfd")?;
@@ -158,7 +159,7 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
         net: Some(active),
         cgroup: cgroup.release(),
         mounts,
-        _init: init,
+        init,
     })
 }
 

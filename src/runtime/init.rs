@@ -5,10 +5,10 @@
 
 use super::plan::Step;
 use super::program::{Program, give_pipe};
-use super::reaper;
 use super::setup::Setup;
 use super::terminal::Terminal;
 use super::user::{self, User};
+use super::{RootKind, flat, fuse, reaper, rootfs};
 use crate::error::{Context, Error, Result};
 use crate::stage::{Channel, ids};
 use crate::sys::process;
@@ -22,6 +22,10 @@ pub(super) enum ToInit {
     Plan(Box<Plan>),
     /// The id maps are written.
     Mapped,
+    /// fuse-overlayfs runs; its mount comes along.
+    Fuse,
+    /// It can't be.
+    NoFuse(Error),
     Go,
 }
 
@@ -30,6 +34,8 @@ pub(super) enum ToInit {
 pub(super) enum FromInit {
     /// All namespaces exist.
     Ready,
+    /// The kernel refuses its overlay.
+    NeedFuse(fuse::Request),
     /// With the pty's master, if any.
     Created {
         warnings: Vec<String>,
@@ -62,6 +68,7 @@ pub(super) struct Plan {
     pub steps: Vec<Step>,
     pub program: Program,
     pub tty: bool,
+    pub root: RootKind,
     /// The streams are ours: the container's user becomes their owner.
     pub give_streams: bool,
     /// Our reaper stays PID 1.
@@ -109,7 +116,7 @@ fn run(channel: &Channel) -> Result<()> {
         ids::become_root(!plan.program.one_id)?;
     }
     ids::undumpable()?;
-    let (user, master, warnings) = set_up(&plan, &mut phases)?;
+    let (user, master, warnings) = set_up(&plan, &mut phases, channel)?;
     let fds: Vec<_> = master.iter().map(AsFd::as_fd).collect();
     channel.send(&FromInit::Created { warnings, phases }, &fds)?;
     drop(master);
@@ -119,12 +126,14 @@ fn run(channel: &Channel) -> Result<()> {
     finish(&plan, &user, channel)
 }
 
-fn set_up(plan: &Plan, phases: &mut Vec<Phase>) -> Result<(User, Option<OwnedFd>, Vec<String>)> {
+fn set_up(plan: &Plan, phases: &mut Vec<Phase>, channel: &Channel) -> Result<(User, Option<OwnedFd>, Vec<String>)> {
     let mut setup = Setup::default();
     setup.groups = plan.groups;
     setup.isolate()?;
     for (n, step) in plan.steps.iter().enumerate() {
-        setup.run(step)?;
+        if !root_without_overlay(&mut setup, step, plan.root, channel)? {
+            setup.run(step)?;
+        }
         if n == 0 {
             phases.push(Phase::now("init: root mounted"));
             setup.user = user::resolve(setup.root()?, &plan.program.user, &plan.program.groups)?;
@@ -147,6 +156,37 @@ fn set_up(plan: &Plan, phases: &mut Vec<Phase>) -> Result<(User, Option<OwnedFd>
         master = Some(terminal.master);
     }
     Ok((setup.user, master, setup.warnings))
+}
+
+/// Tries the kernel's overlay and what may stand in for it; false for any other step.
+fn root_without_overlay(setup: &mut Setup, step: &Step, kind: RootKind, channel: &Channel) -> Result<bool> {
+    let Step::Overlay { layers, upper, work, volatile } = step else { return Ok(false) };
+    if kind == RootKind::Auto && !flat::is_flat(work) {
+        match setup.run(step) {
+            Err(e) if rootfs::refused(&e) => setup.warnings.push(format!("{e}; trying fuse-overlayfs")),
+            other => return other.map(|()| true),
+        }
+    }
+    rootfs::prepare(&layers.lowers, upper, work)?;
+    if kind != RootKind::Copy && !flat::is_flat(work) {
+        let at = rootfs::mount_point(upper)?;
+        let request = fuse::Request {
+            layers: layers.clone(),
+            upper: upper.clone(),
+            work: work.clone(),
+            volatile: *volatile,
+            at: at.clone(),
+        };
+        channel.send(&FromInit::NeedFuse(request), &[])?;
+        match receive(channel)? {
+            (ToInit::Fuse, mut fds) if !fds.is_empty() => {
+                return setup.attach_root(fds.remove(0), &at).map(|()| true);
+            }
+            (ToInit::NoFuse(e), _) => setup.warnings.push(format!("{e}; the root file system is a copy")),
+            _ => return Err(Error::bug("start PID 1: wrong answer about fuse-overlayfs")),
+        }
+    }
+    setup.attach_root(flat::root(&layers.lowers, upper, work)?, upper).map(|()| true)
 }
 
 /// From `Go` to the program. Only the channel is open besides the standard streams.

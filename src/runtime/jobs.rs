@@ -1,7 +1,7 @@
 //! Jobs of the `work` stage that other areas need, and the root of a stopped container.
 
 use super::owned::Layers;
-use super::rootfs;
+use super::{flat, fuse, rootfs};
 use crate::error::{Context, Error, Result};
 use crate::spec::model::Spec;
 use crate::state::paths::ContainerDir;
@@ -61,10 +61,37 @@ pub fn mount_root(root: &RootFs) -> Result<OwnedFd> {
             .with_context(|| format!("open {}", dir.display()))?,
         None => {
             rootfs::prepare(&root.layers.lowers, &root.upper, &root.work)?;
-            rootfs::overlay(&root.layers, &root.upper, &root.work, false)?.0
+            return stopped(root);
         }
     };
-    openat(&dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).context("open the root")
+    open_dir(&dir)
+}
+
+/// The overlay, or what serves instead of it.
+fn stopped(root: &RootFs) -> Result<OwnedFd> {
+    if !flat::is_flat(&root.work) {
+        match rootfs::overlay(&root.layers, &root.upper, &root.work, false) {
+            Ok((mounted, _)) => return open_dir(&mounted),
+            Err(e) if !rootfs::refused(&e) => return Err(e),
+            Err(_) => {}
+        }
+        let request = fuse::Request {
+            layers: root.layers.clone(),
+            upper: root.upper.clone(),
+            work: root.work.clone(),
+            volatile: false,
+            at: rootfs::mount_point(&root.upper)?,
+        };
+        // We are in the right namespaces already; it dies with us.
+        if let Ok(at) = fuse::here(&request) {
+            return open_dir(&at);
+        }
+    }
+    open_dir(&flat::root(&root.layers.lowers, &root.upper, &root.work)?)
+}
+
+fn open_dir(dir: &OwnedFd) -> Result<OwnedFd> {
+    openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).context("open the root")
 }
 
 fn decode<T: serde::de::DeserializeOwned>(request: Value) -> Result<T> {
@@ -90,11 +117,11 @@ pub(super) fn remove_path(path: &Path) -> Result<()> {
         other => other.with_context(what)?,
     };
     let name = crate::stage::spawn::cstring(std::os::unix::ffi::OsStrExt::as_bytes(name))?;
-    remove_at(parent.as_fd(), &name).with_context(what)
+    remove_entry(parent.as_fd(), &name).with_context(what)
 }
 
 /// Removes one entry with everything below; what is gone already is fine. Depth costs one descriptor per level only.
-fn remove_at(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
+pub(super) fn remove_entry(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
     match unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {}
@@ -114,7 +141,7 @@ fn remove_at(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
             break;
         }
         for name in &names {
-            remove_at(child.as_fd(), name)?;
+            remove_entry(child.as_fd(), name)?;
         }
     }
     match unlinkat(dir, name, AtFlags::REMOVEDIR) {

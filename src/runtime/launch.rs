@@ -4,7 +4,7 @@ use super::init::{FromInit, Phase, Plan, ToInit};
 use super::owned::{self, Layers};
 use super::plan::{Facts, plan};
 use super::program::Program;
-use super::{Created, Init, Joins, LaunchRequest, Stdio, host, seccomp};
+use super::{Created, Init, Joins, LaunchRequest, Stdio, fuse, host, seccomp};
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::model::{NetMode, Ns, Spec, UserNs};
 use crate::stage::Channel;
@@ -32,6 +32,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         steps: steps(&request, layers, idmap),
         program: Program { passwd: host::passwd_entry(spec), ..program(spec, idmap.level == Level::OneId)? },
         tty: spec.process.tty,
+        root: request.root,
         give_streams: matches!(request.stdio, Stdio::Pipes { .. }),
         reaper: spec.init,
         groups: mapped_groups(idmap),
@@ -65,8 +66,15 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let spawned = spawned.map_err(|e| explain(e).context("make the container's namespaces"))?;
     drop(theirs);
     phases.push(Phase::now("launch: cloned"));
-    let mut init =
-        Init { pid: spawned.pid, pidfd: spawned.pidfd, phases, channel: ours, executed: false, reaped: false };
+    let mut init = Init {
+        pid: spawned.pid,
+        pidfd: spawned.pidfd,
+        phases,
+        channel: ours,
+        fuse: None,
+        executed: false,
+        reaped: false,
+    };
     let maps = if own_user { Some(start_maps(init.pid, idmap)?) } else { None };
     let inside: Vec<BorrowedFd<'_>> = namespaces.inside.iter().map(|j| j.0.as_fd()).collect();
     let sent = init.channel.send(&frame, &inside);
@@ -92,6 +100,11 @@ impl Init {
         Ok(self.frame_with_fds()?.0)
     }
 
+    /// PID 1 has ended: nothing attached to it goes on. Idempotent; [`Drop`] does it too.
+    pub fn ended(&mut self) {
+        self.fuse = None;
+    }
+
     fn frame_with_fds(&self) -> Result<(FromInit, Vec<OwnedFd>)> {
         match self.channel.recv()? {
             Some((FromInit::Failed(e), _)) => Err(e),
@@ -103,8 +116,18 @@ impl Init {
 
     /// Waits until everything but the program's execution is done.
     pub fn created(&mut self) -> Result<Created> {
-        let (FromInit::Created { warnings, phases }, fds) = self.frame_with_fds()? else {
-            return Err(Error::bug("set up the container: PID 1 sent the wrong frame"));
+        let (warnings, phases, fds) = loop {
+            match self.frame_with_fds()? {
+                (FromInit::Created { warnings, phases }, fds) => break (warnings, phases, fds),
+                (FromInit::NeedFuse(request), _) => match fuse::Server::start(&self.pidfd, &request) {
+                    Ok((server, mount)) => {
+                        self.fuse = Some(server);
+                        self.channel.send(&ToInit::Fuse, &[mount.as_fd()])?;
+                    }
+                    Err(e) => self.channel.send(&ToInit::NoFuse(e), &[])?,
+                },
+                _ => return Err(Error::bug("set up the container: PID 1 sent the wrong frame")),
+            }
         };
         self.phases.extend(phases);
         self.phases.push(Phase::now("launch: created"));

@@ -7,6 +7,8 @@ mod attrs;
 pub mod cgroup;
 pub mod copyup;
 mod exec;
+mod flat;
+pub mod fuse;
 mod host;
 pub mod init;
 pub mod jobs;
@@ -30,6 +32,7 @@ use crate::spec::model::Spec;
 use crate::stage::Channel;
 use crate::state::paths::ContainerDir;
 use crate::userns::IdMap;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -58,6 +61,16 @@ pub struct Joins {
     pub cgroup: Option<OwnedFd>,
 }
 
+/// What makes the root file system of layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RootKind {
+    /// The first that works: kernel overlay, fuse-overlayfs, copy.
+    #[default]
+    Auto,
+    Fuse,
+    Copy,
+}
+
 /// Everything that [`launch`] needs.
 #[derive(Debug)]
 pub struct LaunchRequest<'a> {
@@ -76,6 +89,7 @@ pub struct LaunchRequest<'a> {
     pub volumes: BTreeMap<String, PathBuf>,
     /// Rows and columns of the pty.
     pub window: Option<(u16, u16)>,
+    pub root: RootKind,
 }
 
 /// What PID 1 set up.
@@ -95,6 +109,7 @@ pub struct Init {
     pub pidfd: OwnedFd,
     phases: Vec<Phase>,
     channel: Channel,
+    fuse: Option<fuse::Server>,
     executed: bool,
     reaped: bool,
 }

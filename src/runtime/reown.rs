@@ -14,22 +14,32 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Marks a directory that hides what lower layers have in it.
+const OPAQUE: &str = "user.overlay.opaque";
+
 /// One walk.
 pub(super) struct Reown<'a> {
     usual: &'a IdMap,
     map: &'a IdMap,
     /// Where the content of files is, as the overlay's data-only layer sees it; `None` copies it.
     prefix: Option<PathBuf>,
+    /// Over the content of a lower layer: whiteouts and opaque marks act instead of being copied.
+    merge: bool,
     /// Files with several names: (device, inode) → the first name, below the target.
     linked: HashMap<(u64, u64), PathBuf>,
 }
 
 impl<'a> Reown<'a> {
     pub fn new(usual: &'a IdMap, map: &'a IdMap, prefix: Option<PathBuf>) -> Self {
-        Reown { usual, map, prefix, linked: HashMap::new() }
+        Reown { usual, map, prefix, merge: false, linked: HashMap::new() }
     }
 
-    /// Makes `source` again as the existing, empty directory `target`.
+    /// Copies one layer over those below it, owners as they are.
+    pub fn over(same: &'a IdMap) -> Self {
+        Reown { usual: same, map: same, prefix: None, merge: true, linked: HashMap::new() }
+    }
+
+    /// Makes `source` again as the existing directory `target`: an empty one, unless layers are merged.
     pub fn tree(&mut self, source: &Path, target: &Path) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let from = open(source, flags, Mode::empty()).with_context(|| format!("open {}", source.display()))?;
@@ -50,7 +60,7 @@ impl<'a> Reown<'a> {
             self.entry(from, to, name, &path, top).with_context(|| format!("make /{} again", path.display()))?;
         }
         let stat = rustix::fs::fstat(from).context("look at a directory")?;
-        copy_xattrs(from.as_fd(), to.as_fd()).context("copy the attributes of a directory")?;
+        self.copy_xattrs(from.as_fd(), to.as_fd()).context("copy the attributes of a directory")?;
         let (uid, gid) = self.owner(&stat);
         rustix::fs::fchown(to, Some(uid), Some(gid)).context("set the owner of a directory")?;
         rustix::fs::fchmod(to, mode(&stat)).context("set the mode of a directory")?;
@@ -67,9 +77,18 @@ impl<'a> Reown<'a> {
             self.linked.insert((stat.st_dev, stat.st_ino), path.to_path_buf());
         }
         let dir_flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if self.merge && !self.keep_below(from, to, name, kind)? {
+            super::jobs::remove_entry(to.as_fd(), name).context("replace it")?;
+        }
+        if self.merge && kind == FileType::CharacterDevice && stat.st_rdev == 0 {
+            return Ok(());
+        }
         match kind {
             FileType::Directory => {
-                mkdirat(to, name, Mode::from_raw_mode(0o700)).context("make it")?;
+                match mkdirat(to, name, Mode::from_raw_mode(0o700)) {
+                    Err(Errno::EXIST) if self.merge => {}
+                    other => other.context("make it")?,
+                }
                 let below = openat(from, name, dir_flags, Mode::empty()).context("open it")?;
                 let made = openat(to, name, dir_flags, Mode::empty()).context("open it")?;
                 return self.directory(&below, &made, path, top);
@@ -91,6 +110,23 @@ impl<'a> Reown<'a> {
         utimensat(to, name, &times(&stat), AtFlags::SYMLINK_NOFOLLOW).context("set its times")
     }
 
+    /// Whether what a lower layer left under `name` stays: only directories melt together, unless this one is opaque.
+    fn keep_below(&self, from: &OwnedFd, to: &OwnedFd, name: &CStr, kind: FileType) -> Result<bool> {
+        let old = match statat(to, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+            Err(Errno::NOENT) => return Ok(true),
+            Err(e) => return Err(e).context("look at it"),
+        };
+        if kind != FileType::Directory || old != FileType::Directory {
+            return Ok(false);
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = openat(from, name, flags, Mode::empty()).context("open it")?;
+        let mut value = [0u8; 8];
+        let opaque = matches!(rustix::fs::fgetxattr(&dir, OPAQUE, &mut value[..]), Ok(1..)) && value[0] == b'y';
+        Ok(!opaque)
+    }
+
     fn file(&self, from: &OwnedFd, to: &OwnedFd, name: &CStr, path: &Path, stat: &Stat) -> Result<()> {
         let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let source = File::from(openat(from, name, read, Mode::empty()).context("open it")?);
@@ -109,8 +145,40 @@ impl<'a> Reown<'a> {
         rustix::fs::fchown(&made, Some(uid), Some(gid)).context("set its owner")?;
         rustix::fs::fchmod(&made, mode(stat)).context("set its mode")?;
         // After chown, which takes security.capability away.
-        copy_xattrs(source.as_fd(), made.as_fd()).context("copy its attributes")?;
+        self.copy_xattrs(source.as_fd(), made.as_fd()).context("copy its attributes")?;
         rustix::fs::futimens(&made, &times(stat)).context("set its times")
+    }
+
+    /// Copies the attributes that mean something in a layer: the user's own, the overlay's opaque mark, and file
+    /// capabilities. Access control lists name ids of the other map and are left out.
+    fn copy_xattrs(&self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        let mut names = vec![0u8; 4096];
+        let length = loop {
+            match rustix::fs::flistxattr(from, &mut names[..]) {
+                Ok(length) => break length,
+                Err(Errno::RANGE) => names.resize(names.len() * 4, 0),
+                Err(Errno::OPNOTSUPP) => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        };
+        for name in names[..length].split(|b| *b == 0).filter(|n| !n.is_empty()) {
+            let overlay = name.starts_with(b"user.overlay.");
+            let wanted = (name.starts_with(b"user.") && !overlay)
+                || (name == OPAQUE.as_bytes() && !self.merge)
+                || name == b"security.capability";
+            if !wanted {
+                continue;
+            }
+            let name = OsStr::from_bytes(name);
+            let mut value = vec![0u8; 64 << 10];
+            let length = rustix::fs::fgetxattr(from, name, &mut value[..])?;
+            value.truncate(length);
+            if name == "security.capability" {
+                value = plain_capability(value);
+            }
+            fsetxattr(to, name, &value, XattrFlags::empty())?;
+        }
+        Ok(())
     }
 
     /// The owner inside the new map who is the same number that the file has under the usual map.
@@ -154,38 +222,6 @@ fn copy(source: &File, target: &File) -> std::io::Result<()> {
         return Ok(());
     }
     std::io::copy(&mut &*source, &mut &*target).map(drop)
-}
-
-/// Copies the attributes that mean something in a layer: the user's own, the overlay's opaque mark, and file
-/// capabilities. Access control lists name ids of the other map and are left out.
-fn copy_xattrs(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    let mut names = vec![0u8; 4096];
-    let length = loop {
-        match rustix::fs::flistxattr(from, &mut names[..]) {
-            Ok(length) => break length,
-            Err(Errno::RANGE) => names.resize(names.len() * 4, 0),
-            Err(Errno::OPNOTSUPP) => return Ok(()),
-            Err(e) => return Err(e),
-        }
-    };
-    for name in names[..length].split(|b| *b == 0).filter(|n| !n.is_empty()) {
-        let overlay = name.starts_with(b"user.overlay.");
-        let wanted = (name.starts_with(b"user.") && !overlay)
-            || name == b"user.overlay.opaque"
-            || name == b"security.capability";
-        if !wanted {
-            continue;
-        }
-        let name = OsStr::from_bytes(name);
-        let mut value = vec![0u8; 64 << 10];
-        let length = rustix::fs::fgetxattr(from, name, &mut value[..])?;
-        value.truncate(length);
-        if name == "security.capability" {
-            value = plain_capability(value);
-        }
-        fsetxattr(to, name, &value, XattrFlags::empty())?;
-    }
-    Ok(())
 }
 
 /// struct vfs_ns_cap_data names the root it counts for, who is another here: without the name (version 2) the kernel

@@ -72,6 +72,21 @@ fn escaped(path: &Path) -> PathBuf {
     }
 }
 
+/// Whether the error of [`overlay`] means that this kernel or file system does not do it, so that something else may.
+pub fn refused(error: &Error) -> bool {
+    let codes = [libc::EINVAL, libc::EPERM, libc::ENODEV, libc::EOPNOTSUPP, libc::ENOSYS, libc::EACCES];
+    error.errno.is_some_and(|e| codes.contains(&e))
+}
+
+/// A directory beside `upper` to mount on.
+pub fn mount_point(upper: &Path) -> Result<PathBuf> {
+    let at = upper.with_file_name("merged");
+    match fs::create_dir(&at) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(at),
+        other => other.map(|()| at).context("make a mount point for the root"),
+    }
+}
+
 /// A read-only overlay of `lowers` (top-most first), attached nowhere.
 pub fn read_only(lowers: &[PathBuf], data: Option<&Path>) -> Result<OwnedFd> {
     by_fsopen(&Layers { lowers: lowers.to_vec(), data: data.map(Path::to_path_buf) }, None, false)

@@ -111,6 +111,11 @@ impl Setup {
         }
     }
 
+    /// A root that is mounted nowhere yet.
+    pub fn attach_root(&mut self, root: OwnedFd, at: &Path) -> Result<()> {
+        self.enter_root(root, at, false)
+    }
+
     fn enter_root(&mut self, root: OwnedFd, at: &Path, attached: bool) -> Result<()> {
         if !attached {
             let place = open(at, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())

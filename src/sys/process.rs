@@ -167,6 +167,12 @@ pub fn fork(sibling: bool) -> Result<i32> {
     check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) }).map(|pid| pid as i32)
 }
 
+/// Our pid in our pid namespace, asked of the kernel: libc may remember that of before a [`fork`].
+pub fn own_pid() -> i32 {
+    // SAFETY: no arguments.
+    (unsafe { libc::syscall(libc::SYS_getpid) }) as i32
+}
+
 /// Leaves some of the caller's namespaces for fresh ones (CLONE_NEW*); single-threaded where `flags` has NEWUSER.
 pub fn unshare(flags: c_int) -> Result<()> {
     // SAFETY: namespaces only; CLONE_FILES and CLONE_VM are not offered to callers outside the runtime.

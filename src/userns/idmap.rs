@@ -206,7 +206,7 @@ fn keep(own: u32, map: &[Range], inside: u32, what: &str) -> Result<Vec<Range>> 
 }
 
 /// Where a helper program is: PATH first, then where distributions put set-id helpers.
-pub(super) fn find_helper(name: &str) -> Option<PathBuf> {
+pub fn find_helper(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/bin", "/bin", "/usr/local/bin", "/run/wrappers/bin"].map(PathBuf::from))

@@ -9,5 +9,5 @@ mod maps;
 mod subid;
 
 pub use hints::explain;
-pub use idmap::{IdMap, Level, Range};
+pub use idmap::{IdMap, Level, Range, find_helper};
 pub use maps::{Writing, start_maps, write_maps};
