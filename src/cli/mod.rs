@@ -4,11 +4,13 @@
 
 mod attach;
 mod change;
+mod complete;
 mod completion;
 mod container_exists;
 mod container_prune;
 mod cp;
 mod create;
+pub mod docs;
 mod doctor;
 mod exec;
 mod generate_docs;
@@ -172,6 +174,8 @@ pub enum Command {
     /// Manage volumes
     #[command(subcommand, arg_required_else_help = true)]
     Volume(VolumeCommand),
+    #[command(name = "__complete", hide = true)]
+    Complete(complete::Args),
     #[command(name = "generate-docs", hide = true)]
     GenerateDocs(generate_docs::Args),
 }
@@ -267,6 +271,7 @@ impl Command {
             Command::System(SystemCommand::Doctor(a)) => doctor::run(a, cx),
             Command::System(SystemCommand::Info(a)) => info::run(a, cx),
             Command::Volume(c) => c.run(cx),
+            Command::Complete(a) => complete::run(a, cx),
             Command::GenerateDocs(a) => generate_docs::run(a, cx),
         }
     }

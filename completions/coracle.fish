@@ -1,0 +1,879 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_coracle_global_optspecs
+    string join \n root= runroot= l/log-level= D/debug v/version cgroup-manager= events-backend= storage-driver= storage-opt= tmpdir= network-cmd-path= syslog r/remote h/help
+end
+
+function __fish_coracle_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_coracle_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_coracle_using_subcommand
+    set -l cmd (__fish_coracle_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c coracle -n "__fish_coracle_needs_command" -l root -d 'Data directory (default: $XDG_DATA_HOME/coracle)' -r -F
+complete -c coracle -n "__fish_coracle_needs_command" -l runroot -d 'Directory of sockets (default: $XDG_RUNTIME_DIR/coracle)' -r -F
+complete -c coracle -n "__fish_coracle_needs_command" -s l -l log-level -d 'What to log to stderr: error, warn, info, debug' -r
+complete -c coracle -n "__fish_coracle_needs_command" -l cgroup-manager -r
+complete -c coracle -n "__fish_coracle_needs_command" -l events-backend -r
+complete -c coracle -n "__fish_coracle_needs_command" -l storage-driver -r
+complete -c coracle -n "__fish_coracle_needs_command" -l storage-opt -r
+complete -c coracle -n "__fish_coracle_needs_command" -l tmpdir -r
+complete -c coracle -n "__fish_coracle_needs_command" -l network-cmd-path -r
+complete -c coracle -n "__fish_coracle_needs_command" -s D -l debug -d 'Same as --log-level=debug'
+complete -c coracle -n "__fish_coracle_needs_command" -s v -l version -d 'Print the version'
+complete -c coracle -n "__fish_coracle_needs_command" -l syslog
+complete -c coracle -n "__fish_coracle_needs_command" -s r -l remote
+complete -c coracle -n "__fish_coracle_needs_command" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "attach" -d 'Connect the terminal to a running container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "completion" -d 'Print the completion script of a shell'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "create" -d 'Create a container without starting it'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "doctor" -d 'Check what this host offers to containers, and say how to mend what is missing'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "exec" -d 'Run a command in a running container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "history" -d 'Show how an image came to be, its latest step first'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "images" -d 'List images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "import" -d 'Make an image of a root file system\'s tar archive'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "info" -d 'Show the host, the store and what containers get here'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "inspect" -d 'Show the details of containers, images or volumes'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "kill" -d 'Send a signal to running containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "load" -d 'Load images from an archive'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "logs" -d 'Print what a container wrote'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "port" -d 'Show the published ports of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "ps" -d 'List containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "pull" -d 'Pull images from a registry'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "rename" -d 'Give a container another name'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "restart" -d 'Stop containers and start them again'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "rm" -d 'Remove containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "run" -d 'Create and start a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "start" -d 'Start created or stopped containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "stop" -d 'Stop running containers: their stop signal, then SIGKILL'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Give an image further names'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "top" -d 'Show the processes of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "version" -d 'Show the version'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "wait" -d 'Wait until containers end, and print their exit codes'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "container" -d 'Manage containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "image" -d 'Manage images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "system" -d 'Show the state of the engine'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "volume" -d 'Manage volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -l detach-keys -d 'Keys that leave the container running' -r
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -l sig-proxy -d 'Pass signals on to the container' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -l no-stdin -d 'Don\'t attach to stdin'
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand completion" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand cp" -s a -l archive -d 'Keep owners and groups'
+complete -c coracle -n "__fish_coracle_using_subcommand cp" -s L -l follow-link -d 'Follow a symlink that is the source itself'
+complete -c coracle -n "__fish_coracle_using_subcommand cp" -s q -l quiet -d 'Print nothing about what could not be copied'
+complete -c coracle -n "__fish_coracle_using_subcommand cp" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l name -d 'Name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l replace -d 'Remove a container that has the name already' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l rm -d 'Remove the container and its anonymous volumes when it exits' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s i -l interactive -d 'Keep stdin open' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s t -l tty -d 'Give the container a terminal' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s a -l attach -d 'Streams to attach: stdin, stdout, stderr' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s l -l label -d 'Label (KEY[=VALUE])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l label-file -d 'File with one label a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l annotation -d 'Annotation (KEY=VALUE)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l restart -d 'Restart policy: no, always, unless-stopped, on-failure[:N]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-signal -d 'Signal that stops the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds from the stop signal to SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l detach-keys -d 'Keys that detach from the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l log-driver -d 'Log driver: k8s-file, none, passthrough' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l log-opt -d 'Log option: max-size, max-file, path, tag' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l disable-content-trust -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l no-healthcheck -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l runtime -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s e -l env -d 'Variable (KEY=VALUE, or KEY to take this environment\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l env-file -d 'File with one variable a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l unsetenv -d 'Leave a variable of the image out' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l http-proxy -d 'Pass proxy variables on' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l entrypoint -d 'Replace the image\'s entrypoint ("" for none)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s w -l workdir -d 'Working directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s u -l user -d 'User and group: names or ids' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l group-add -d 'Additional group, or keep-groups' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l umask -d 'umask, octal' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l init -d 'Run a small init that reaps zombies and forwards signals' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s v -l volume -d 'Mount a directory or volume: [SOURCE:]TARGET[:OPTIONS]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l mount -d 'Mount: type=bind|volume|tmpfs,source=…,target=…' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mount a tmpfs: TARGET[:OPTIONS]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l volumes-from -d 'Mount the volumes of another container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l image-volume -d 'What to do with the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only-tmpfs -d 'With --read-only, put a tmpfs on /run, /tmp and /var/tmp' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l device -d 'Device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l network -l net -d 'Network: none, host, slirp4netns, pasta, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l network-alias -d 'Further name of the container in the network' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s p -l publish -d 'Publish a port: [[IP:]HOST:]CONTAINER[/PROTOCOL]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s P -l publish-all -d 'Publish all exposed ports to random ones' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l expose -d 'Expose a port' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s h -l hostname -d 'Host name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l domainname -d 'NIS domain name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l add-host -d 'Line for /etc/hosts: NAME:ADDRESS' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l dns -d 'Name server' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l dns-option -l dns-opt -d 'Option for resolv.conf' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l dns-search -d 'Search domain' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l mac-address -d 'MAC address' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l privileged -d 'Give the container all capabilities and no seccomp filter (never more than you have)' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-add -d 'Add a capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-drop -d 'Drop a capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l security-opt -d 'Security option: seccomp=, no-new-privileges, mask=, unmask=' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l sysctl -d 'Namespaced kernel setting: KEY=VALUE' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l userns -d 'User namespace: private, host, keep-id, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l pid -d 'Process namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l ipc -d 'IPC namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l uts -d 'Host name namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cgroupns -d 'Cgroup namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l ulimit -d 'Resource limit of processes: NAME=SOFT[:HARD]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s m -l memory -d 'Most memory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l memory-swap -d 'Most memory and swap together, -1 for no limit' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l memory-reservation -d 'Memory that is kept when the host runs short' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cpus -d 'Number of CPUs' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s c -l cpu-shares -d 'Relative share of CPU time (2 to 262144)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cpu-quota -d 'CPU time per period in microseconds' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cpu-period -d 'Period of the CPU quota in microseconds' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cpuset-cpus -d 'CPUs to run on, like 0-3,7' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cpuset-mems -d 'Memory nodes to use' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l pids-limit -d 'Most processes and threads, -1 for no limit' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l oom-score-adj -d 'Adjust the kernel\'s choice of what to kill when memory runs out (-1000 to 1000)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l authfile -d 'File with registry credentials' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l creds -d 'Credentials for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l variant -d 'Variant of the architecture' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l retry -d 'How often to retry after a failure' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s q -l quiet -d 'Print no pull progress'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l rootfs -d 'The image is a directory, used in place'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l env-host -d 'Pass this whole environment on'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l unsetenv-all -d 'Leave all variables of the image out'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l no-hosts -d 'Leave the image\'s /etc/hosts alone'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand doctor" -s f -l format -d 'Print json or the result of a Go template' -r
+complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l json -d 'Print JSON: {"schema": 1, "version", "runs", "checks": [{"check", "state", "detail", "consequence", "fix", "essential"}]}'
+complete -c coracle -n "__fish_coracle_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s e -l env -d 'Environment variable (KEY=VALUE, or KEY to pass the host\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l env-file -d 'File with one environment variable a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s u -l user -d 'User (NAME|UID[:GROUP|GID])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s w -l workdir -d 'Working directory in the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l detach-keys -d 'Keys that detach from the command' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s d -l detach -d 'Run in the background'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s i -l interactive -d 'Pass stdin on'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s t -l tty -d 'Give the command a terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l privileged -d 'All capabilities of the container\'s user namespace, and no seccomp filter'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand history" -s H -l human -d 'Print sizes and times for people (--human=false: bytes and RFC 3339)' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand history" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template' -r
+complete -c coracle -n "__fish_coracle_using_subcommand history" -s q -l quiet -d 'Print ids only'
+complete -c coracle -n "__fish_coracle_using_subcommand history" -l no-trunc -d 'Print long texts and ids in full'
+complete -c coracle -n "__fish_coracle_using_subcommand history" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -s f -l filter -d 'Only images that fit: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], label!=…, before=IMAGE, since=IMAGE, until=TIME, id=ID, digest=DIGEST, containers=BOOL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l sort -d 'Order by: created, id, repository, size, tag' -r
+complete -c coracle -n "__fish_coracle_using_subcommand images" -s a -l all -d 'Accepted for compatibility: there are no hidden images'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -s q -l quiet -d 'Print ids only'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l no-trunc -d 'Print ids and digests in full'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -s n -l noheading -d 'Leave out the heading'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand import" -s c -l change -d 'Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR' -r
+complete -c coracle -n "__fish_coracle_using_subcommand import" -s m -l message -d 'Comment for the history' -r
+complete -c coracle -n "__fish_coracle_using_subcommand import" -l platform -d 'Platform of the image, as OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand import" -l arch -d 'Architecture of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand import" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand import" -l variant -d 'Variant of the architecture' -r
+complete -c coracle -n "__fish_coracle_using_subcommand import" -s q -l quiet -d 'Print the image\'s id only'
+complete -c coracle -n "__fish_coracle_using_subcommand import" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand info" -s f -l format -d 'Print json or the result of a Go template' -r
+complete -c coracle -n "__fish_coracle_using_subcommand info" -l json -d 'Print json'
+complete -c coracle -n "__fish_coracle_using_subcommand info" -s D -l debug -d 'Taken for compatibility, without effect'
+complete -c coracle -n "__fish_coracle_using_subcommand info" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s f -l format -d 'Print json, ndjson, or the result of a Go template for each object' -r
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s t -l type -d 'What to look for: all, container, image, volume' -r
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s s -l size -d 'Count the bytes of containers'
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s s -l signal -d 'Name or number of the signal' -r
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s f -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s i -l ignore -d 'Containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand load" -s i -l input -d 'Archive or OCI directory; standard input by default' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand load" -s q -l quiet -d 'Don\'t print the names'
+complete -c coracle -n "__fish_coracle_using_subcommand load" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -s n -l tail -d 'Only the last lines (`all` for everything)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -l since -d 'Only what was written after a time (RFC 3339, unix seconds) or within a duration (10m)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -l until -d 'Only what was written before a time' -r
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -s f -l follow -d 'Go on until the container ends'
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -s t -l timestamps -d 'Print the time before each line'
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand port" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand port" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s f -l filter -d 'Only containers that pass (KEY=VALUE: name, id, label, status, exited, ancestor, …)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l format -d 'A Go template, `table TEMPLATE`, `json` or `ndjson`' -r
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s n -l last -d 'The last N created ones, whatever their state' -r
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l sort -d 'Order by: created, id, image, names, command, runningfor, size, status' -r
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s a -l all -d 'Also those that don\'t run'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s l -l latest -d 'The last created one, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l no-trunc -d 'Don\'t shorten ids and commands'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s q -l quiet -d 'Print ids only'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s s -l size -d 'Print the sizes of files'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l noheading -l no-heading -d 'Don\'t print the header'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l sync -d 'Accepted for podman\'s scripts'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l policy -d 'When to ask the registry: always, missing, never, newer' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l authfile -d 'File with registry credentials' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l creds -d 'Credentials for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l variant -d 'Variant of the architecture' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry -d 'How often to retry after a failure' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l disable-content-trust -d 'Accepted and ignored (docker\'s content trust is not provided)' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -s q -l quiet -d 'Print nothing but the result'
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -s a -l all-tags -d 'Pull every tag of the repository'
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand rename" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s t -l time -l timeout -d 'Seconds until SIGKILL (default: the container\'s own, 10)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s f -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -l running -d 'With --all: only those that run'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s i -l ignore -d 'Containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s t -l time -d 'With --force: seconds between the stop signal and SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s f -l force -d 'Kill running containers first; containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s v -l volumes -d 'Remove their anonymous volumes too'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s i -l ignore -d 'Containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s a -l all -d 'Remove all images that no container uses'
+complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s f -l force -d 'Remove images that containers use, and by id those with several names'
+complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s i -l ignore -d 'Don\'t mind missing images'
+complete -c coracle -n "__fish_coracle_using_subcommand rmi" -l no-prune -d 'Accepted and ignored: there are no untagged parents'
+complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s d -l detach -d 'Leave the container running in the background and print its id' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l sig-proxy -d 'Pass signals on to the container' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l name -d 'Name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l replace -d 'Remove a container that has the name already' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l rm -d 'Remove the container and its anonymous volumes when it exits' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s i -l interactive -d 'Keep stdin open' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s t -l tty -d 'Give the container a terminal' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s a -l attach -d 'Streams to attach: stdin, stdout, stderr' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s l -l label -d 'Label (KEY[=VALUE])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l label-file -d 'File with one label a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l annotation -d 'Annotation (KEY=VALUE)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l restart -d 'Restart policy: no, always, unless-stopped, on-failure[:N]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-signal -d 'Signal that stops the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds from the stop signal to SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l detach-keys -d 'Keys that detach from the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l log-driver -d 'Log driver: k8s-file, none, passthrough' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l log-opt -d 'Log option: max-size, max-file, path, tag' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l disable-content-trust -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-healthcheck -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l runtime -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s e -l env -d 'Variable (KEY=VALUE, or KEY to take this environment\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l env-file -d 'File with one variable a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l unsetenv -d 'Leave a variable of the image out' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l http-proxy -d 'Pass proxy variables on' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l entrypoint -d 'Replace the image\'s entrypoint ("" for none)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s w -l workdir -d 'Working directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s u -l user -d 'User and group: names or ids' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l group-add -d 'Additional group, or keep-groups' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l umask -d 'umask, octal' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l init -d 'Run a small init that reaps zombies and forwards signals' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s v -l volume -d 'Mount a directory or volume: [SOURCE:]TARGET[:OPTIONS]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l mount -d 'Mount: type=bind|volume|tmpfs,source=…,target=…' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount a tmpfs: TARGET[:OPTIONS]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l volumes-from -d 'Mount the volumes of another container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l image-volume -d 'What to do with the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only-tmpfs -d 'With --read-only, put a tmpfs on /run, /tmp and /var/tmp' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l device -d 'Device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l network -l net -d 'Network: none, host, slirp4netns, pasta, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l network-alias -d 'Further name of the container in the network' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s p -l publish -d 'Publish a port: [[IP:]HOST:]CONTAINER[/PROTOCOL]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s P -l publish-all -d 'Publish all exposed ports to random ones' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l expose -d 'Expose a port' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s h -l hostname -d 'Host name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l domainname -d 'NIS domain name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l add-host -d 'Line for /etc/hosts: NAME:ADDRESS' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l dns -d 'Name server' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l dns-option -l dns-opt -d 'Option for resolv.conf' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l dns-search -d 'Search domain' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l mac-address -d 'MAC address' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l privileged -d 'Give the container all capabilities and no seccomp filter (never more than you have)' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-add -d 'Add a capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-drop -d 'Drop a capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l security-opt -d 'Security option: seccomp=, no-new-privileges, mask=, unmask=' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l sysctl -d 'Namespaced kernel setting: KEY=VALUE' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l userns -d 'User namespace: private, host, keep-id, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l pid -d 'Process namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l ipc -d 'IPC namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l uts -d 'Host name namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cgroupns -d 'Cgroup namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l ulimit -d 'Resource limit of processes: NAME=SOFT[:HARD]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s m -l memory -d 'Most memory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l memory-swap -d 'Most memory and swap together, -1 for no limit' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l memory-reservation -d 'Memory that is kept when the host runs short' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cpus -d 'Number of CPUs' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s c -l cpu-shares -d 'Relative share of CPU time (2 to 262144)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cpu-quota -d 'CPU time per period in microseconds' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cpu-period -d 'Period of the CPU quota in microseconds' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cpuset-cpus -d 'CPUs to run on, like 0-3,7' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cpuset-mems -d 'Memory nodes to use' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l pids-limit -d 'Most processes and threads, -1 for no limit' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l oom-score-adj -d 'Adjust the kernel\'s choice of what to kill when memory runs out (-1000 to 1000)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l authfile -d 'File with registry credentials' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l creds -d 'Credentials for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l variant -d 'Variant of the architecture' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l retry -d 'How often to retry after a failure' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l trace-time -d 'Print how long each phase of the start took'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s q -l quiet -d 'Print no pull progress'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l rootfs -d 'The image is a directory, used in place'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l env-host -d 'Pass this whole environment on'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l unsetenv-all -d 'Leave all variables of the image out'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-hosts -d 'Leave the image\'s /etc/hosts alone'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -l detach-keys -d 'Keys that leave the container running' -r
+complete -c coracle -n "__fish_coracle_using_subcommand start" -l sig-proxy -d 'Pass signals on to the container' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand start" -s f -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand start" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand start" -s a -l attach -d 'Attach to stdout and stderr, and exit with the container\'s code'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -s i -l interactive -d 'Attach to stdin too'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -l all -d 'All containers that don\'t run'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s t -l time -l timeout -d 'Seconds until SIGKILL (default: the container\'s own, 10)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s f -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s i -l ignore -d 'Containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand tag" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand top" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand version" -s f -l format -d 'Print as json or by a Go template' -r
+complete -c coracle -n "__fish_coracle_using_subcommand version" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'What to wait for: not-running (stopped, exited), next-exit, removed, running' -r
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -s i -l interval -d 'Accepted for podman\'s scripts; coracle is told of the end and does not poll' -r
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -l ignore -d 'Print -1 for containers that don\'t exist'
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "attach" -d 'Connect the terminal to a running container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "create" -d 'Create a container without starting it'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "exec" -d 'Run a command in a running container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "inspect" -d 'Show the details of containers, images or volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "kill" -d 'Send a signal to running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "logs" -d 'Print what a container wrote'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "port" -d 'Show the published ports of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "rename" -d 'Give a container another name'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "restart" -d 'Stop containers and start them again'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "rm" -d 'Remove containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "run" -d 'Create and start a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "start" -d 'Start created or stopped containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "stop" -d 'Stop running containers: their stop signal, then SIGKILL'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "top" -d 'Show the processes of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "wait" -d 'Wait until containers end, and print their exit codes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "ls" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "list" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "exists" -d 'Ask whether a container exists: exit code 0 yes, 1 no'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that leave the container running' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the container' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Don\'t attach to stdin'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from cp" -s a -l archive -d 'Keep owners and groups'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from cp" -s L -l follow-link -d 'Follow a symlink that is the source itself'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from cp" -s q -l quiet -d 'Print nothing about what could not be copied'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l replace -d 'Remove a container that has the name already' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container and its anonymous volumes when it exits' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep stdin open' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Give the container a terminal' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'Streams to attach: stdin, stdout, stderr' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Label (KEY[=VALUE])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'File with one label a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l annotation -d 'Annotation (KEY=VALUE)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'Restart policy: no, always, unless-stopped, on-failure[:N]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Signal that stops the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds from the stop signal to SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l detach-keys -d 'Keys that detach from the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'Log driver: k8s-file, none, passthrough' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l log-opt -d 'Log option: max-size, max-file, path, tag' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l disable-content-trust -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l no-healthcheck -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l runtime -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Variable (KEY=VALUE, or KEY to take this environment\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'File with one variable a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l unsetenv -d 'Leave a variable of the image out' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass proxy variables on' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Replace the image\'s entrypoint ("" for none)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Working directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User and group: names or ids' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Additional group, or keep-groups' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l umask -d 'umask, octal' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run a small init that reaps zombies and forwards signals' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount a directory or volume: [SOURCE:]TARGET[:OPTIONS]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Mount: type=bind|volume|tmpfs,source=…,target=…' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs: TARGET[:OPTIONS]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Mount the volumes of another container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l image-volume -d 'What to do with the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'With --read-only, put a tmpfs on /run, /tmp and /var/tmp' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'Network: none, host, slirp4netns, pasta, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Further name of the container in the network' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port: [[IP:]HOST:]CONTAINER[/PROTOCOL]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish all exposed ports to random ones' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Host name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l domainname -d 'NIS domain name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Line for /etc/hosts: NAME:ADDRESS' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Name server' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -l dns-opt -d 'Option for resolv.conf' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Search domain' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'MAC address' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give the container all capabilities and no seccomp filter (never more than you have)' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Security option: seccomp=, no-new-privileges, mask=, unmask=' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Namespaced kernel setting: KEY=VALUE' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'User namespace: private, host, keep-id, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'Process namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'IPC namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'Host name namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroupns -d 'Cgroup namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Resource limit of processes: NAME=SOFT[:HARD]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s m -l memory -d 'Most memory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l memory-swap -d 'Most memory and swap together, -1 for no limit' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l memory-reservation -d 'Memory that is kept when the host runs short' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cpus -d 'Number of CPUs' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s c -l cpu-shares -d 'Relative share of CPU time (2 to 262144)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-quota -d 'CPU time per period in microseconds' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-period -d 'Period of the CPU quota in microseconds' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cpuset-cpus -d 'CPUs to run on, like 0-3,7' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cpuset-mems -d 'Memory nodes to use' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pids-limit -d 'Most processes and threads, -1 for no limit' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'Adjust the kernel\'s choice of what to kill when memory runs out (-1000 to 1000)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l authfile -d 'File with registry credentials' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l creds -d 'Credentials for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l variant -d 'Variant of the architecture' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l retry -d 'How often to retry after a failure' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Print no pull progress'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'The image is a directory, used in place'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'Pass this whole environment on'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l unsetenv-all -d 'Leave all variables of the image out'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave the image\'s /etc/hosts alone'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Environment variable (KEY=VALUE, or KEY to pass the host\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'File with one environment variable a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User (NAME|UID[:GROUP|GID])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'Working directory in the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach from the command' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Run in the background'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s i -l interactive -d 'Pass stdin on'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s t -l tty -d 'Give the command a terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'All capabilities of the container\'s user namespace, and no seccomp filter'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Print json, ndjson, or the result of a Go template for each object' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s t -l type -d 'What to look for: all, container, image, volume' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Count the bytes of containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'Name or number of the signal' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s f -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s i -l ignore -d 'Containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l tail -d 'Only the last lines (`all` for everything)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Only what was written after a time (RFC 3339, unix seconds) or within a duration (10m)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Only what was written before a time' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until the container ends'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'Print the time before each line'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from port" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from port" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l time -l timeout -d 'Seconds until SIGKILL (default: the container\'s own, 10)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s f -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l running -d 'With --all: only those that run'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s i -l ignore -d 'Containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s t -l time -d 'With --force: seconds between the stop signal and SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Kill running containers first; containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove their anonymous volumes too'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Leave the container running in the background and print its id' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Pass signals on to the container' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l replace -d 'Remove a container that has the name already' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container and its anonymous volumes when it exits' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep stdin open' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give the container a terminal' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Streams to attach: stdin, stdout, stderr' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Label (KEY[=VALUE])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'File with one label a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l annotation -d 'Annotation (KEY=VALUE)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'Restart policy: no, always, unless-stopped, on-failure[:N]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal that stops the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds from the stop signal to SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach from the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'Log driver: k8s-file, none, passthrough' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l log-opt -d 'Log option: max-size, max-file, path, tag' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l disable-content-trust -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l runtime -d 'Taken for compatibility, without effect' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Variable (KEY=VALUE, or KEY to take this environment\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'File with one variable a line' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l unsetenv -d 'Leave a variable of the image out' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass proxy variables on' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Replace the image\'s entrypoint ("" for none)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User and group: names or ids' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Additional group, or keep-groups' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l umask -d 'umask, octal' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run a small init that reaps zombies and forwards signals' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount a directory or volume: [SOURCE:]TARGET[:OPTIONS]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount: type=bind|volume|tmpfs,source=…,target=…' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs: TARGET[:OPTIONS]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l volumes-from -d 'Mount the volumes of another container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l image-volume -d 'What to do with the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'With --read-only, put a tmpfs on /run, /tmp and /var/tmp' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'Network: none, host, slirp4netns, pasta, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Further name of the container in the network' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port: [[IP:]HOST:]CONTAINER[/PROTOCOL]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish all exposed ports to random ones' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Host name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l domainname -d 'NIS domain name of the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Line for /etc/hosts: NAME:ADDRESS' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Name server' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -l dns-opt -d 'Option for resolv.conf' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Search domain' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'MAC address' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give the container all capabilities and no seccomp filter (never more than you have)' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Security option: seccomp=, no-new-privileges, mask=, unmask=' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Namespaced kernel setting: KEY=VALUE' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: private, host, keep-id, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'Process namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'Host name namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroupns -d 'Cgroup namespace: private, host, container:NAME' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Resource limit of processes: NAME=SOFT[:HARD]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s m -l memory -d 'Most memory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l memory-swap -d 'Most memory and swap together, -1 for no limit' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l memory-reservation -d 'Memory that is kept when the host runs short' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cpus -d 'Number of CPUs' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s c -l cpu-shares -d 'Relative share of CPU time (2 to 262144)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-quota -d 'CPU time per period in microseconds' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-period -d 'Period of the CPU quota in microseconds' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cpuset-cpus -d 'CPUs to run on, like 0-3,7' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cpuset-mems -d 'Memory nodes to use' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pids-limit -d 'Most processes and threads, -1 for no limit' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'Adjust the kernel\'s choice of what to kill when memory runs out (-1000 to 1000)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l authfile -d 'File with registry credentials' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l creds -d 'Credentials for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l variant -d 'Variant of the architecture' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l retry -d 'How often to retry after a failure' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l trace-time -d 'Print how long each phase of the start took'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Print no pull progress'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'The image is a directory, used in place'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'Pass this whole environment on'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l unsetenv-all -d 'Leave all variables of the image out'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave the image\'s /etc/hosts alone'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that leave the container running' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Pass signals on to the container' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s f -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach to stdout and stderr, and exit with the container\'s code'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Attach to stdin too'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l all -d 'All containers that don\'t run'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l time -l timeout -d 'Seconds until SIGKILL (default: the container\'s own, 10)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s f -l filter -d 'Only containers that pass (KEY=VALUE, see ps)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l cidfile -d 'Read the container\'s id from a file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s a -l all -d 'All containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s i -l ignore -d 'Containers that don\'t exist are no error'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'What to wait for: not-running (stopped, exited), next-exit, removed, running' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'Accepted for podman\'s scripts; coracle is told of the end and does not poll' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'Print -1 for containers that don\'t exist'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only containers that pass (KEY=VALUE: name, id, label, status, exited, ancestor, …)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d 'A Go template, `table TEMPLATE`, `json` or `ndjson`' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'The last N created ones, whatever their state' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l sort -d 'Order by: created, id, image, names, command, runningfor, size, status' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s a -l all -d 'Also those that don\'t run'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s l -l latest -d 'The last created one, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Don\'t shorten ids and commands'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print ids only'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s s -l size -d 'Print the sizes of files'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l noheading -l no-heading -d 'Don\'t print the header'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l sync -d 'Accepted for podman\'s scripts'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s f -l filter -d 'Only containers that pass (KEY=VALUE: name, id, label, status, exited, ancestor, …)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l format -d 'A Go template, `table TEMPLATE`, `json` or `ndjson`' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s n -l last -d 'The last N created ones, whatever their state' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l sort -d 'Order by: created, id, image, names, command, runningfor, size, status' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s a -l all -d 'Also those that don\'t run'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s l -l latest -d 'The last created one, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l no-trunc -d 'Don\'t shorten ids and commands'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print ids only'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s s -l size -d 'Print the sizes of files'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l noheading -l no-heading -d 'Don\'t print the header'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l sync -d 'Accepted for podman\'s scripts'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exists" -s e -l external -d 'Accepted for podman\'s scripts'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Only containers that pass (until=, label=, …)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Don\'t ask'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "history" -d 'Show how an image came to be, its latest step first'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "import" -d 'Make an image of a root file system\'s tar archive'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "load" -d 'Load images from an archive'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "pull" -d 'Pull images from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "tag" -d 'Give an image further names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "ls" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "list" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "rm" -d 'Remove images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "remove" -d 'Remove images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "exists" -d 'Tell by the exit code whether an image is in the store: 0 yes, 1 no, 125 error'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect" -f -a "inspect" -d 'Show the details of images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Print sizes and times for people (--human=false: bytes and RFC 3339)' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -s q -l quiet -d 'Print ids only'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -l no-trunc -d 'Print long texts and ids in full'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s c -l change -d 'Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s m -l message -d 'Comment for the history' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -l platform -d 'Platform of the image, as OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -l arch -d 'Architecture of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -l variant -d 'Variant of the architecture' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print the image\'s id only'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Archive or OCI directory; standard input by default' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Don\'t print the names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l policy -d 'When to ask the registry: always, missing, never, newer' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'File with registry credentials' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'Credentials for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l variant -d 'Variant of the architecture' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often to retry after a failure' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'Accepted and ignored (docker\'s content trust is not provided)' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print nothing but the result'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s a -l all-tags -d 'Pull every tag of the repository'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only images that fit: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], label!=…, before=IMAGE, since=IMAGE, until=TIME, id=ID, digest=DIGEST, containers=BOOL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l sort -d 'Order by: created, id, repository, size, tag' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s a -l all -d 'Accepted for compatibility: there are no hidden images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print ids only'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Print ids and digests in full'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'Leave out the heading'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s f -l filter -d 'Only images that fit: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], label!=…, before=IMAGE, since=IMAGE, until=TIME, id=ID, digest=DIGEST, containers=BOOL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l sort -d 'Order by: created, id, repository, size, tag' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s a -l all -d 'Accepted for compatibility: there are no hidden images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print ids only'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Print ids and digests in full'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s n -l noheading -d 'Leave out the heading'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images that no container uses'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove images that containers use, and by id those with several names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Don\'t mind missing images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -l no-prune -d 'Accepted and ignored: there are no untagged parents'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all images that no container uses'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove images that containers use, and by id those with several names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'Don\'t mind missing images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -l no-prune -d 'Accepted and ignored: there are no untagged parents'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Print json, ndjson, or the result of a Go template for each image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from doctor info" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from doctor info" -f -a "doctor" -d 'Check what this host offers to containers, and say how to mend what is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from doctor info" -f -a "info" -d 'Show the host, the store and what containers get here'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -s f -l format -d 'Print json or the result of a Go template' -r
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l json -d 'Print JSON: {"schema": 1, "version", "runs", "checks": [{"check", "state", "detail", "consequence", "fix", "essential"}]}'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Print json or the result of a Go template' -r
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -l json -d 'Print json'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -s D -l debug -d 'Taken for compatibility, without effect'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list rm remove" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list rm remove" -f -a "create" -d 'Create a volume'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list rm remove" -f -a "inspect" -d 'Show the details of volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list rm remove" -f -a "ls" -d 'List volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list rm remove" -f -a "list" -d 'List volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list rm remove" -f -a "rm" -d 'Remove volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from create inspect ls list rm remove" -f -a "remove" -d 'Remove volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from create" -s l -l label -d 'Label (KEY[=VALUE])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from create" -s d -l driver -d 'Driver: only local is there' -r
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from create" -s o -l opt -d 'Driver option: none are known yet' -r
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from create" -l ignore -d 'A volume that exists already is no error'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template, or json' -r
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s a -l all -d 'All volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only those that match: name=, label=, label!=, driver=, dangling=, anonymous=, scope=' -r
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from ls" -l format -d 'Go template, table TEMPLATE, or json' -r
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from ls" -l noheading -l no-heading -d 'Print no heading'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Names only'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from list" -s f -l filter -d 'Only those that match: name=, label=, label!=, driver=, dangling=, anonymous=, scope=' -r
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from list" -l format -d 'Go template, table TEMPLATE, or json' -r
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from list" -l noheading -l no-heading -d 'Print no heading'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Names only'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from rm" -s f -l force -d 'A volume that does not exist is no error'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from rm" -s a -l all -d 'All volumes that no container uses'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'A volume that does not exist is no error'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s a -l all -d 'All volumes that no container uses'
+complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+
+# Names of containers, images and volumes from the store.
+function __coracle_names
+    set -l words (commandline -opc) (commandline -ct)
+    $words[1] __complete -- $words[2..-1] 2>/dev/null
+end
+complete -c coracle -n "not string match -q -- '-*' (commandline -ct)" -a "(__coracle_names)"
