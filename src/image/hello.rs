@@ -32,7 +32,7 @@ pub fn install(store: &Store) -> Result<()> {
         architecture: if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }.into(),
         os: "linux".into(),
         config: RunConfig {
-            cmd: vec!["/hello".into()],
+            entrypoint: vec!["/hello".into()],
             env: vec!["PATH=/".into()],
             working_dir: "/".into(),
             labels: BTreeMap::from([("org.opencontainers.image.title".into(), "hello".into())]),
