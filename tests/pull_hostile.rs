@@ -54,6 +54,15 @@ fn good_image() {
 }
 
 #[test]
+fn the_same_layer_twice_is_fetched_once() {
+    let layer = tar("a", 1000);
+    let server = serve(TestImage::plain(&[layer.clone(), tar("b", 10), layer.clone(), layer.clone()]), |_, good| good);
+    let env = succeeds(&server, "x");
+    assert_eq!(std::fs::read_dir(env.root().join("layers")).unwrap().count(), 4);
+    assert_eq!(server.seen().iter().filter(|s| s.path.ends_with(&digest(&layer))).count(), 1);
+}
+
+#[test]
 fn forged_and_damaged_data() {
     let forged = |_: &Seen, mut good: Answer| {
         if let Some(byte) = good.body.get_mut(5) {

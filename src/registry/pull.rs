@@ -187,6 +187,8 @@ impl<'a> Job<'a> {
         // Starts a process: before any thread of ours.
         let unpacker = self.store.unpacker(layers, cores.clamp(2, MAX_EXTRACTIONS), self.idmap)?;
         let mut queue = Vec::new();
+        // The same layer twice in an image (empty layers, say) is fetched once.
+        let mut twins = Vec::new();
         let mut queued = BTreeSet::new();
         for (index, layer) in layers.iter().enumerate() {
             if !unpacker.needs_blob(index) {
@@ -194,6 +196,8 @@ impl<'a> Job<'a> {
             } else if queued.insert(&layer.digest) {
                 self.progress.event(Event::Queued { layer: layer.digest.as_str(), size: layer.size });
                 queue.push(index);
+            } else {
+                twins.push(index);
             }
         }
         let missing: u64 = queue.iter().map(|index| layers[*index].size).fold(0, u64::saturating_add);
@@ -223,6 +227,9 @@ impl<'a> Job<'a> {
         if let Some(failure) = first_failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
             return Err(failure);
         }
+        if let Some(lost) = twins.into_iter().find(|index| !unpacker.arrived(*index)) {
+            return Err(Failure::from(Error::bug(format!("find layer {} that was just stored", layers[lost].digest))));
+        }
         let done = |event: LayerEvent| {
             if let LayerEvent::Done { index } = event {
                 self.progress.event(Event::Done { layer: layers[index].digest.as_str() });
@@ -233,6 +240,11 @@ impl<'a> Job<'a> {
     }
 
     fn layer(&self, client: &Client<'_>, unpacker: &Unpacker, index: usize, layer: &LayerRef) -> Step<()> {
+        // Another pull may have been quicker.
+        if unpacker.arrived(index) {
+            self.progress.event(Event::Exists { layer: layer.digest.as_str() });
+            return Ok(());
+        }
         let name = format!("layer {}", &layer.digest.hex()[..12]);
         let received = |bytes| self.progress.event(Event::Received { layer: layer.digest.as_str(), bytes });
         let download = Download {

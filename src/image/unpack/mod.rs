@@ -71,6 +71,9 @@ pub struct Unpacker<'s> {
     store: &'s Store,
     layers: Vec<LayerRef>,
     key: String,
+    /// Layers whose blobs were missing at the start: what the extractor waits for. Blobs that another pull brings
+    /// meanwhile don't change it.
+    needed: Vec<bool>,
     run: Option<Run>,
 }
 
@@ -105,7 +108,8 @@ impl Store {
     /// blobs are still being downloaded. Call it before starting threads: it starts a process with mapped ids.
     pub fn unpacker(&self, layers: &[LayerRef], jobs: usize, idmap: &IdMap) -> Result<Unpacker<'_>> {
         let key = super::layers::map_key(idmap);
-        let mut unpacker = Unpacker { store: self, layers: layers.to_vec(), key, run: None };
+        let needed = layers.iter().map(|l| !self.has_blob(&l.digest, Some(l.size))).collect();
+        let mut unpacker = Unpacker { store: self, layers: layers.to_vec(), key, needed, run: None };
         let missing: Vec<usize> =
             (0..layers.len()).filter(|i| !self.has_layer(&layers[*i].chain_id, &unpacker.key)).collect();
         if missing.is_empty() {
@@ -154,11 +158,30 @@ impl Store {
 }
 
 impl Unpacker<'_> {
-    /// Whether the blob of layer `index` is missing and has to come through [`Unpacker::sink`]. True for an extracted
-    /// layer too, if its blob is gone: blobs are kept for push and save.
+    /// Whether the blob of layer `index` was missing at the start and has to come through [`Unpacker::sink`] or
+    /// [`Unpacker::arrived`]. True for an extracted layer too, if its blob is gone: blobs are kept for push and save.
     pub fn needs_blob(&self, index: usize) -> bool {
+        self.needed[index]
+    }
+
+    /// Takes layer `index` from a blob that came by another way since the start (a second pull, the same layer twice
+    /// in one image); `false` when it is not here.
+    pub fn arrived(&self, index: usize) -> bool {
         let layer = &self.layers[index];
-        !self.store.has_blob(&layer.digest, Some(layer.size))
+        if !self.store.has_blob(&layer.digest, Some(layer.size)) {
+            return false;
+        }
+        if let Some(socket) = self.socket(index) {
+            let blob = self.store.blob(&layer.digest);
+            socket.send(&ToWorker::Start { index, temp: blob.clone(), blob });
+            socket.send(&ToWorker::End { index, size: layer.size });
+        }
+        true
+    }
+
+    /// The way to the extractor, if it waits for this layer.
+    fn socket(&self, index: usize) -> Option<&Socket> {
+        self.run.as_ref().filter(|run| run.staging.iter().any(|(i, _)| *i == index)).map(|run| &run.socket)
     }
 
     /// The writer for the download of layer `index`: what is written goes to the blob and is extracted on the way, but
@@ -166,10 +189,7 @@ impl Unpacker<'_> {
     pub fn sink(&self, index: usize) -> Result<LayerSink<'_>> {
         let layer = &self.layers[index];
         let writer = self.store.writer(Some(&layer.digest), Some(layer.size))?;
-        let socket = match &self.run {
-            Some(run) if run.staging.iter().any(|(i, _)| *i == index) => Some(&run.socket),
-            _ => None,
-        };
+        let socket = self.socket(index);
         if let Some(socket) = socket {
             let blob = self.store.blob(&layer.digest);
             socket.send(&ToWorker::Start { index, temp: writer.temp().to_path_buf(), blob });
