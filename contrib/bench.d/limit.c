@@ -148,8 +148,8 @@ static void init(int sync, const char *dir, char *lowers, int net, char **argv) 
     must(unshare(CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | (net ? CLONE_NEWNET : 0)) == 0, "unshare");
     must(write(sync, "n", 1) == 1 && read(sync, &byte, 1) == 1, "sync");
     must(setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0, "ids");
-    mounts(dir, lowers, net);
     if (net) loopback();
+    mounts(dir, lowers, net);
     must(write(sync, "c", 1) == 1 && read(sync, &byte, 1) == 1, "sync");
     filter();
     capabilities();
@@ -230,7 +230,10 @@ static int monitor(const char *dir, char *lowers, char *map, const char *network
         dup2(old[0], 1), dup2(old[1], 2);
         close(ready[1]);
     }
-    must(read(sync[0], buffer, 1) == 1, "created");
+    if (read(sync[0], buffer, 1) != 1) {
+        ssize_t n = read(errors[0], buffer, sizeof buffer);
+        errx(125, "%.*s", (int)n, buffer);
+    }
     if (slirp) must(read(ready[0], buffer, 1) == 1, "slirp4netns");
     must(write(sync[0], "g", 1) == 1, "sync");
     must(read(sync[0], buffer, 1) == 0, "exec");
@@ -255,13 +258,14 @@ static int monitor(const char *dir, char *lowers, char *map, const char *network
     char code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (!detached) must(write(caller, &code, 1) == 1, "caller");
     if (slirp) kill(slirp, SIGKILL), waitpid(slirp, &status, 0);
-    // As `run --rm`: nothing stays. The work directory belongs to a mapped id's capability, so rmdir of it may need ours.
-    const char *files[] = { "state.json", "log", "hosts", "hostname", "resolv.conf", "config.json", NULL };
-    const char *dirs[] = { "upper/proc", "upper/sys", "upper/dev", "upper/etc/hosts", "upper/etc/hostname",
-        "upper/etc/resolv.conf", "upper/etc", "upper", "work/work/incompat/volatile", "work/work/incompat", "work/work",
-        "work", "merged", "", NULL };
-    for (const char **f = files; *f; f++) snprintf(path, sizeof path, "%s/%s", dir, *f), unlink(path);
-    for (const char **d = dirs; *d; d++) snprintf(path, sizeof path, "%s/%s", dir, *d), remove(path);
+    // As `run --rm`: nothing stays. The kernel makes the work directory without any permission.
+    const char *files[] = { "state.json", "log", "hosts", "hostname", "resolv.conf", "config.json", "upper/etc/hosts",
+        "upper/etc/hostname", "upper/etc/resolv.conf", "upper/etc", "upper/proc", "upper/sys", "upper/dev", "upper",
+        "work/work/incompat/volatile/dirty", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work",
+        "merged", "", NULL };
+    const char *closed[] = { "work/work", "work/work/incompat", "work/work/incompat/volatile", NULL };
+    for (const char **d = closed; *d; d++) snprintf(path, sizeof path, "%s/%s", dir, *d), chmod(path, 0700);
+    for (const char **f = files; *f; f++) snprintf(path, sizeof path, "%s/%s", dir, *f), remove(path);
     return 0;
 }
 
