@@ -3583,7 +3583,9 @@ _coracle_with_names() {
     if [[ "$cur" != -* ]]; then
         local names
         names=$("${COMP_WORDS[0]}" __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-        [[ -n "$names" ]] && COMPREPLY+=($(compgen -W "$names" -- "$cur"))
+        # Where a name belongs, options would only be in its way.
+        [[ -n "$names" ]] && COMPREPLY=($(compgen -W "$names" -- "$cur"))
+        [[ " ${COMP_WORDS[*]} " == *" cp "* ]] && COMPREPLY+=($(compgen -f -- "$cur"))
     fi
 }
 
