@@ -73,6 +73,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         channel: ours,
         fuse: None,
         executed: false,
+        unheard: false,
         reaped: false,
     };
     let maps = if own_user { Some(start_maps(init.pid, idmap)?) } else { None };
@@ -138,8 +139,11 @@ impl Init {
     pub fn go(&mut self) -> Result<()> {
         self.phases.push(Phase::now("launch: go"));
         match self.channel.send(&ToInit::Go, &[]) {
-            // It died: the reason comes from `executed`.
-            Err(e) if e.is_errno(libc::EPIPE) => Ok(()),
+            // It died: the reason, if it could give one, comes from `executed`.
+            Err(e) if e.is_errno(libc::EPIPE) => {
+                self.unheard = true;
+                Ok(())
+            }
             other => other,
         }
     }
@@ -147,6 +151,10 @@ impl Init {
     /// Waits until the program executes, or for the error that kept it from it (kinds CannotExec, CommandNotFound).
     pub fn executed(&mut self) -> Result<()> {
         match self.channel.recv::<FromInit>()? {
+            // It never read that it may go on, so this EOF is its death and no execve.
+            None if self.unheard || self.channel.was_reset() => {
+                return Err(Error::new(Kind::Io, "start the program: PID 1 of the container was killed"));
+            }
             None => {}
             Some((FromInit::Failed(e), _)) => return Err(e),
             Some(_) => return Err(Error::bug("start the program: PID 1 sent the wrong frame")),

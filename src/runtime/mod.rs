@@ -111,6 +111,8 @@ pub struct Init {
     channel: Channel,
     fuse: Option<fuse::Server>,
     executed: bool,
+    /// [`Init::go`] found it dead.
+    unheard: bool,
     reaped: bool,
 }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use std::io::{IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Frames up to this many bytes travel in the socket itself; the kernel's limit is its send buffer (net.core.wmem_*).
 const INLINE: usize = 48 << 10;
@@ -28,23 +29,25 @@ const MEMFD: u8 = b'@';
 #[derive(Debug)]
 pub struct Channel {
     fd: OwnedFd,
+    /// See [`Channel::was_reset`].
+    reset: AtomicBool,
 }
 
 impl Channel {
     pub fn pair() -> Result<(Channel, Channel)> {
         let (a, b) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .context("make a channel")?;
-        Ok((Channel { fd: a }, Channel { fd: b }))
+        Ok((Channel::from_fd(a), Channel::from_fd(b)))
     }
 
     /// Takes over a descriptor that is an end of [`Channel::pair`].
     pub fn from_fd(fd: OwnedFd) -> Channel {
-        Channel { fd }
+        Channel { fd, reset: AtomicBool::new(false) }
     }
 
     /// The descriptor that [`super::spawn`] passed as number `n` (3 is the first); once for each number.
     pub fn inherited(n: i32) -> Result<Channel> {
-        Ok(Channel { fd: process::take_fd(n).with_context(|| format!("take over descriptor {n}"))? })
+        Ok(Channel::from_fd(process::take_fd(n).with_context(|| format!("take over descriptor {n}"))?))
     }
 
     /// Sends one frame; blocks while the socket is full. Oversized frames travel in a memfd. EPIPE when the peer is gone.
@@ -89,8 +92,10 @@ impl Channel {
             match recvmsg(&self.fd, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC) {
                 Ok(message) => break message,
                 Err(Errno::INTR) => {}
-                // The peer died with unread frames of ours.
-                Err(Errno::CONNRESET) => return Ok(None),
+                Err(Errno::CONNRESET) => {
+                    self.reset.store(true, Ordering::Relaxed);
+                    return Ok(None);
+                }
                 Err(e) => return Err(e).context("receive a frame"),
             }
         };
@@ -122,6 +127,10 @@ impl Channel {
         Ok(Some((serde_json::from_slice(&text).context("decode a frame")?, fds)))
     }
 
+    /// The EOF that [`Channel::recv`] reported came from a peer that had not read all our frames: it died.
+    pub fn was_reset(&self) -> bool {
+        self.reset.load(Ordering::Relaxed)
+    }
     pub fn into_fd(self) -> OwnedFd {
         self.fd
     }
