@@ -83,7 +83,7 @@ fn log_driver_none_keeps_nothing() {
 #[test]
 fn log_driver_passthrough_gives_the_streams_themselves() {
     let env = TestEnv::new();
-    let p = env.sh("run --rm --log-driver passthrough hello /hello /hello --json");
+    let p = env.sh("run --rm --log-driver passthrough hello /hello --json");
     let p = p.success().json();
     assert!(p["fds"]["1"].as_str().is_some());
 }

@@ -194,9 +194,9 @@ impl TestEnv {
         self.sh(&format!("run -d {args}")).success().line()
     }
 
-    /// A container's `hello /hello /hello --json` with the given flags.
+    /// A container's `hello --json` with the given flags.
     pub fn probe(&self, flags: &str) -> serde_json::Value {
-        self.sh(&format!("run --rm {flags} hello /hello /hello --json")).success().json()
+        self.sh(&format!("run --rm {flags} hello /hello --json")).success().json()
     }
 
     pub fn inspect(&self, container: &str) -> serde_json::Value {
