@@ -215,6 +215,7 @@ fn same_as_umoci(env: &TestEnv, layout: &str, image: &str) {
     }
     let ours = env.finish(&mut shell, b"").success().stdout;
     let (a, b): (Vec<&str>, Vec<&str>) = (theirs.lines().collect(), ours.lines().collect());
+    assert!(a.len() > 20, "{a:?}");
     let only = |x: &[&str], y: &[&str]| {
         let y: std::collections::HashSet<&str> = y.iter().copied().collect();
         x.iter().filter(|l| !y.contains(*l)).take(15).map(|l| l.to_string()).collect::<Vec<_>>().join("\n")
@@ -288,7 +289,9 @@ fn debian_unpacks_as_with_umoci() {
     let archive = fixtures::prepared("debian.tar").unwrap();
     fixtures::sh(&env.dir, &format!("mkdir l && tar -C l -xf {}", archive.display()));
     same_as_umoci(&env, "l:localhost/debian:latest", "localhost/debian");
-    env.sh("run --rm localhost/debian dpkg --verify").success().prints("");
+    // What the image was made without (contrib/test-images) is missing by intent.
+    let verify = "dpkg --verify | grep -vE '^missing +/usr/share/(doc|locale|man)/'; true";
+    env.run(["run", "--rm", "localhost/debian", "sh", "-c", verify]).success().prints("");
 }
 
 #[test]
