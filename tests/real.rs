@@ -57,7 +57,7 @@ fn postgres_keeps_its_data_in_a_volume() {
         b=/usr/lib/postgresql/$v/bin
         [ -d $d ] || su postgres -c \"$b/initdb -A trust -D $d >/dev/null\"
         echo 'host all all all trust' >> $d/pg_hba.conf
-        exec su postgres -c \"exec $b/postgres -D $d -c listen_addresses='*' -c fsync=off\"";
+        exec su postgres -c \"exec $b/postgres -D $d -c listen_addresses='*' -c unix_socket_directories= -c fsync=off\"";
     let sql = |text: &str| client(&env, &["psql", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-Atc", text]);
     for round in 1..=2 {
         let publish = format!("{port}:5432");
