@@ -6,8 +6,9 @@ use super::rm::{RmOptions, rm};
 use crate::error::{Context, Error, IntoError, Kind, Result};
 use crate::image::{Image, Store};
 use crate::registry::{Platform, Progress, PullOptions};
+use crate::runtime::seccomp;
 use crate::spec::build::{Built, build};
-use crate::spec::model::{Mount, MountKind, Spec};
+use crate::spec::model::{Mount, MountKind, Seccomp, Spec};
 use crate::spec::request::{Host, ImageInfo, RunRequest};
 use crate::spec::storage::Source;
 use crate::spec::volumes::parse_volumes_from;
@@ -59,6 +60,10 @@ pub fn create(ctx: &Ctx, request: &RunRequest, how: &ImageOptions<'_>) -> Result
     let mut built = build(request, &image, &host)?;
     check_sources(&built.sources)?;
     check_devices(&built.spec)?;
+    // A profile that can't be read is better said now than at every start.
+    if let Seccomp::Profile(_) = built.spec.seccomp {
+        seccomp::compile(&built.spec.seccomp, &built.spec.process.capabilities)?;
+    }
     replace(ctx, request)?;
     let random_name = request.name.is_none();
     for attempt in 0.. {
