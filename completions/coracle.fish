@@ -876,4 +876,10 @@ function __coracle_names
     set -l words (commandline -opc) (commandline -ct)
     $words[1] __complete -- $words[2..-1] 2>/dev/null
 end
-complete -c coracle -n "not string match -q -- '-*' (commandline -ct)" -a "(__coracle_names)"
+function __coracle_wants_name
+    not string match -q -- '-*' (commandline -ct)
+    and not contains -- cp (commandline -opc)
+    and test -n "$(__coracle_names)"
+end
+complete -c coracle -n __coracle_wants_name -f -a "(__coracle_names)"
+complete -c coracle -n "contains -- cp (commandline -opc)" -a "(__coracle_names)"

@@ -80,7 +80,7 @@ fi
 }
 
 fn zsh(text: &str) -> String {
-    const KINDS: [&str; 4] = ["container", "name", "image", "volume"];
+    const KINDS: [&str; 6] = ["container", "name", "image", "volume", "source", "destination"];
     let mut out = String::new();
     for line in text.lines() {
         // Positional arguments: `'*::container -- Names or ids:_default' \`.
@@ -101,8 +101,9 @@ _coracle_names() {
     all=(${(z)LBUFFER})
     [[ $LBUFFER == *' ' ]] && all+=('')
     names=(${(f)"$(_call_program names ${all[1]} __complete -- ${(q)all[2,-1]} 2>/dev/null)"})
-    compadd -a names
-    _files
+    (( $#names )) && compadd -a names
+    # cp takes files as well.
+    [[ $#names == 0 || " $all " == *' cp '* ]] && _files
 }
 "#;
     match out.find("\n(( $+functions[_coracle_commands] ))") {
@@ -120,7 +121,13 @@ function __coracle_names
     set -l words (commandline -opc) (commandline -ct)
     $words[1] __complete -- $words[2..-1] 2>/dev/null
 end
-complete -c coracle -n "not string match -q -- '-*' (commandline -ct)" -a "(__coracle_names)"
+function __coracle_wants_name
+    not string match -q -- '-*' (commandline -ct)
+    and not contains -- cp (commandline -opc)
+    and test -n "$(__coracle_names)"
+end
+complete -c coracle -n __coracle_wants_name -f -a "(__coracle_names)"
+complete -c coracle -n "contains -- cp (commandline -opc)" -a "(__coracle_names)"
 "#
 }
 
