@@ -101,6 +101,8 @@ fn cp_does_not_follow_links_out_of_the_container() {
         assert_eq!(names, ["secret"], "cp to /{target} wrote outside");
     }
     for from in ["abs/secret", "rel/secret", "file"] {
+        let _ = env.run(["cp", "-L", &format!("c:/{from}"), "stolen"]);
+        assert!(!env.path("stolen").exists(), "cp -L from /{from} read outside");
         let _ = env.run(["cp", &format!("c:/{from}"), "stolen"]);
         // A link may be copied as the link it is; it is what we read through it that would be the host's.
         let link = std::fs::symlink_metadata(env.path("stolen")).is_ok_and(|m| m.is_symlink());

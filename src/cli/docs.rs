@@ -34,7 +34,13 @@ pub fn completion(shell: Shell) -> String {
 /// clap_complete knows hidden options, but not hidden commands.
 fn without_hidden(command: Command) -> Command {
     let shown: Vec<Command> = command.get_subcommands().filter(|c| !c.is_hide_set()).cloned().collect();
-    let mut root = Command::new("coracle").disable_help_subcommand(true);
+    let mut root = Command::new("coracle")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .disable_help_subcommand(true);
+    if let Some(about) = command.get_about() {
+        root = root.about(about.clone());
+    }
     for arg in command.get_arguments() {
         root = root.arg(arg.clone());
     }

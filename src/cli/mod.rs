@@ -82,6 +82,8 @@ pub struct Cx {
 #[derive(Parser, Debug)]
 #[command(
     name = "coracle",
+    version,
+    disable_version_flag = true,
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -102,9 +104,8 @@ pub struct Cli {
     #[arg(short = 'D', long)]
     pub debug: bool,
     /// Print the version
-    // Served before the parser runs; it stands here for the help and the completions.
-    #[arg(short = 'v', long)]
-    pub version: bool,
+    #[arg(short = 'v', long, action = clap::ArgAction::Version)]
+    pub version: Option<bool>,
     #[command(flatten)]
     pub ignored: Ignored,
     #[command(subcommand)]

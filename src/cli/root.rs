@@ -18,12 +18,10 @@ pub fn main() -> ExitCode {
     crate::sys::signal::pipe_kills();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let who = personality();
-    if matches!(words.as_slice(), [word] if word == "-v" || word == "-V" || word == "--version") {
-        return finish(super::output::line(&super::version::one_line(who)).map(|()| 0), false);
-    }
     let cli = match parse(words) {
         Ok(Parsed::Run(cli)) => cli,
         Ok(Parsed::Help(text)) => return finish(super::output::raw(text.as_bytes()).map(|()| 0), false),
+        Ok(Parsed::Version) => return finish(super::output::line(&super::version::one_line(who)).map(|()| 0), false),
         Err(e) => return finish(Err(e), false),
     };
     // Docker's own commands fail with 1; what runs containers has 125 for our errors.
@@ -62,6 +60,7 @@ pub enum Parsed {
     Run(Box<Cli>),
     /// The help text for stdout.
     Help(String),
+    Version,
 }
 
 /// Parses argv without its first word.
@@ -91,6 +90,7 @@ pub fn parse(mut words: Vec<OsString>) -> Result<Parsed> {
             let text = error.render();
             Ok(Parsed::Help(if coloured { text.ansi().to_string() } else { text.to_string() }))
         }
+        ErrorKind::DisplayVersion => Ok(Parsed::Version),
         _ => Err(usage::explain(&error, &Cli::command(), &words)),
     }
 }
@@ -216,6 +216,7 @@ mod tests {
         match parse(line.split_whitespace().map(Into::into).collect()) {
             Ok(Parsed::Run(cli)) => format!("{:?}", cli.command),
             Ok(Parsed::Help(text)) => text,
+            Ok(Parsed::Version) => "version".into(),
             Err(e) => format!("error: {e}"),
         }
     }
@@ -242,6 +243,14 @@ mod tests {
         assert!(parsed("").contains("Commands:"));
         assert!(parsed("container").contains("Commands:"));
         assert!(parsed("help").contains("Commands:"));
+    }
+
+    #[test]
+    fn versions() {
+        for line in ["-v", "--version", "--root /x --version"] {
+            assert_eq!(parsed(line), "version", "{line}");
+        }
+        assert!(parsed("run -v /a:/b x").starts_with("Run("));
     }
 
     #[test]
