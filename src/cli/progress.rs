@@ -127,7 +127,8 @@ impl Bars {
 
     fn total<'s>(&self, state: &'s mut State) -> &'s ProgressBar {
         state.total.get_or_insert_with(|| {
-            let template = "{prefix:12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+            let template =
+                "{prefix:12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} {msg}";
             self.multi.add(self.bar("total", template, 0))
         })
     }
@@ -136,13 +137,23 @@ impl Bars {
         self.total(state).inc(bytes);
         if !state.layers.contains_key(layer) {
             let size = state.tally.sizes.get(layer).copied().unwrap_or(0);
-            let bar =
-                self.bar(short(layer), "{prefix:12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {msg}", size);
+            let bar = self.bar(short(layer), "{prefix:12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes}", size);
             let at = state.layers.len();
             state.layers.insert(layer.to_string(), self.multi.insert(at, bar));
         }
         if let Some(bar) = state.layers.get(layer) {
             bar.inc(bytes);
+        }
+    }
+
+    fn downloaded(&self, state: &mut State, layer: &str) {
+        if let Some(bar) = state.layers.remove(layer) {
+            bar.finish_and_clear();
+            self.multi.remove(&bar);
+        }
+        // Extraction runs beside the downloads; only its tail is worth a word.
+        if state.tally.bytes >= state.tally.sizes.values().sum() {
+            self.total(state).set_message("unpacking");
         }
     }
 
@@ -162,17 +173,8 @@ impl Progress for Bars {
             Event::Queued { size, .. } => self.total(state).inc_length(*size),
             Event::Exists { .. } => {}
             Event::Received { layer, bytes } => self.received(state, layer, *bytes),
-            Event::Downloaded { layer } => {
-                if let Some(bar) = state.layers.get(*layer) {
-                    bar.set_message("unpacking");
-                }
-            }
-            Event::Done { layer } => {
-                if let Some(bar) = state.layers.remove(*layer) {
-                    bar.finish_and_clear();
-                    self.multi.remove(&bar);
-                }
-            }
+            Event::Downloaded { layer } => self.downloaded(state, layer),
+            Event::Done { .. } => {}
             Event::Retrying { .. } => self.line(&retrying(&event).unwrap_or_default()),
             Event::Finished { success } => {
                 for bar in std::mem::take(&mut state.layers).into_values().chain(state.total.take()) {
@@ -240,7 +242,7 @@ mod tests {
         bars.event(Event::Queued { layer: LAYER, size: 2_000_000 });
         bars.event(Event::Received { layer: LAYER, bytes: 1_000_000 });
         locked(&bars.state).layers[LAYER].force_draw();
-        bars.event(Event::Done { layer: LAYER });
+        bars.event(Event::Downloaded { layer: LAYER });
         bars.event(Event::Finished { success: true });
         let shown = locked(&paper.0).clone();
         for part in ["Pulling x", "0123456789ab", "1.00 MB/2.00 MB", "Fetched 1 layer, 1MB in"] {
