@@ -34,7 +34,7 @@ fn fails_with(server: &Hostile, name: &str, flags: &[&str], words: &[&str]) {
     // Not by `images`: this must hold on disk.
     let index = std::fs::read_to_string(env.root().join("index.json")).unwrap_or_default();
     assert!(!index.contains("digest"), "{index}");
-    for dir in ["tmp", "layers"] {
+    for dir in ["tmp", "layers", "blobs/sha256"] {
         let left: Vec<_> = std::fs::read_dir(env.root().join(dir)).into_iter().flatten().flatten().collect();
         assert!(left.is_empty(), "{left:?}");
     }
@@ -196,6 +196,23 @@ fn interruptions_are_survived() {
         _ => good,
     });
     let _ = succeeds(&busy, "x");
+}
+
+#[test]
+fn what_a_lost_network_left_complete_is_not_fetched_again() {
+    let last = image().layers[1].clone();
+    let cut = serve(image(), move |seen, good| match seen.path.ends_with(&last) {
+        true => good.manner(Manner::CutAt(100)),
+        false => good,
+    });
+    let env = TestEnv::new();
+    let name = cut.name("x");
+    let _ = env.run(["pull", "-q", "--retry=0", &name]).fails(125, &["layer", "100 of", "the connection was cut"]);
+    let good = serve(image(), |_, good| good);
+    let _ = env.run(["pull", "-q", &good.name("x")]).success();
+    let blobs: Vec<String> = good.seen().into_iter().filter(|s| s.is_blob()).map(|s| s.path).collect();
+    assert!(blobs.len() < 4 && blobs.iter().any(|p| p.ends_with(&image().layers[1])), "{blobs:?}");
+    assert_eq!(std::fs::read_dir(env.root().join("tmp")).unwrap().count(), 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::image::{Image, Reference, Store};
+use crate::monitor::remove;
 use crate::registry::{self, Event, Platform, Progress, PullOptions, Registries};
 use crate::userns::IdMap;
 
@@ -101,7 +102,7 @@ fn pull_quietly(
     {
         return Ok(pulled(image, reference, false));
     }
-    match first_success(&store, &candidates, &registries, options, progress) {
+    match first_success(ctx, &store, &candidates, &registries, options, progress) {
         Ok(result) => Ok(result),
         // "newer" makes do with what is here when nobody can be asked.
         Err(e) if stored.is_some() => {
@@ -109,7 +110,20 @@ fn pull_quietly(
             let (image, _) = stored.ok_or_else(|| Error::bug("the stored image is gone"))?;
             Ok(pulled(&image, reference, false))
         }
-        Err(e) => Err(e),
+        Err(e) => {
+            clean_up(store, &e);
+            Err(e)
+        }
+    }
+}
+
+/// Deletes what a failed pull brought, unless the network was at fault: then complete blobs serve the next attempt.
+fn clean_up(store: Store, e: &Error) {
+    let full = matches!(e.errno, Some(libc::ENOSPC | libc::EDQUOT));
+    if (e.kind != Kind::Io || full)
+        && let Err(e) = store.collect()
+    {
+        log::debug!("clearing up after the pull: {e}");
     }
 }
 
@@ -159,6 +173,7 @@ fn unchanged(
 
 /// Tries the names that a short name may mean, in order.
 fn first_success(
+    ctx: &Ctx,
     store: &Store,
     candidates: &[Reference],
     registries: &Registries,
@@ -166,6 +181,8 @@ fn first_success(
     progress: &dyn Progress,
 ) -> Result<Pulled> {
     let idmap = IdMap::detect()?;
+    // What pulls that died left behind: room for this one.
+    remove::sweep(&ctx.paths, Some(&idmap));
     let mut failures: Vec<Error> = Vec::new();
     for candidate in candidates {
         let before = store.resolve(&candidate.canonical()).ok().map(|image| image.id);

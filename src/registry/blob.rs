@@ -45,7 +45,11 @@ impl Download<'_> {
             if at - began >= GOOD_PROGRESS {
                 retries.reset();
             }
-            retries.next(self.name, failure.context(format!("download {}", self.name)))?;
+            let place = match at {
+                0 => format!("download {}", self.name),
+                at => format!("download {}, {at} of {} bytes done", self.name, self.size),
+            };
+            retries.next(self.name, failure.context(place))?;
             log::debug!("continuing {} at byte {at} of {}", self.digest, self.size);
         }
     }
@@ -99,8 +103,7 @@ impl Download<'_> {
             }
         }
         if *at < self.size {
-            let error =
-                Error::new(Kind::Io, format!("talk to {host}: the connection was cut at byte {at} of {}", self.size));
+            let error = Error::new(Kind::Io, format!("talk to {host}: the connection was cut"));
             return Err(Failure::new(Cause::Broken, Retry::Soon, error));
         }
         Ok(())

@@ -99,7 +99,8 @@ pub fn check_space(blob: &Path, needed: u64) -> Result<()> {
     Err(Error::errno(
         libc::ENOSPC,
         format!("store {} MB of layers in {}, where {} MB are free", mb(needed), dir.display(), mb(free)),
-    ))
+    )
+    .hint("free space there, or choose another store with --root"))
 }
 
 /// Up to eight tags, those that look like `wanted` first.
