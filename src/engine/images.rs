@@ -103,7 +103,14 @@ pub struct Removed {
 /// `Conflict` when a container uses the image, or when it is meant by id and has several names; not with `force`: then
 /// containers keep the layers they need.
 pub fn remove(ctx: &Ctx, store: &Store, text: &str, force: bool) -> Result<Removed> {
-    let image = store.lookup(text)?;
+    let image = match store.lookup(text) {
+        Ok(image) => image,
+        // Its blobs are damaged or gone: the name must go all the same.
+        Err(e) => match store.forget_named(text)? {
+            Some(name) => return Ok(Removed { untagged: vec![name], deleted: None }),
+            None => return Err(e),
+        },
+    };
     let meant = meant_name(&image, text);
     if let Some(name) = &meant
         && image.names.len() > 1

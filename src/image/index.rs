@@ -34,6 +34,11 @@ pub(super) struct IndexEntry {
 }
 
 impl IndexEntry {
+    /// What to call the image in messages.
+    pub fn title(&self) -> String {
+        self.name.as_ref().map_or_else(|| self.original.to_string(), Reference::canonical)
+    }
+
     fn of(descriptor: &Descriptor) -> IndexEntry {
         let note = |key: &str| descriptor.annotations.get(key);
         let original = note(ORIGINAL).and_then(|d| Digest::parse(d).ok()).unwrap_or_else(|| descriptor.digest.clone());

@@ -204,8 +204,9 @@ impl Store {
             if images.contains_key(id.hex()) {
                 continue;
             }
-            if let Ok(image) = self.load(&entries, entry) {
-                images.insert(image.id.clone(), image);
+            match self.load(&entries, entry) {
+                Ok(image) => drop(images.insert(image.id.clone(), image)),
+                Err(e) => log::warn!("image {} is left out: {e}", entry.title()),
             }
         }
         let mut images: Vec<Image> = images.into_values().collect();
@@ -298,6 +299,15 @@ impl Store {
         }
         self.handled(blobs.iter().map(|d| d.hex().to_string()));
         self.forget(&doomed)
+    }
+
+    /// Removes the image called `text` from the index without looking at its blobs; its name, if there was one.
+    pub fn forget_named(&self, text: &str) -> Result<Option<String>> {
+        let entries = self.entries()?;
+        let Some(entry) = self.named(&entries, text)? else { return Ok(None) };
+        self.handled([&entry.manifest, &entry.original].map(|d| d.hex().to_string()).into_iter());
+        self.forget(&[entry.manifest.clone()])?;
+        Ok(Some(entry.title()))
     }
 
     /// Remembers blobs for [`Store::collect`].

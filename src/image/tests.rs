@@ -282,3 +282,29 @@ fn collects_what_nothing_refers_to() {
     assert_eq!(store.collect().unwrap().map(|c| (c.blobs, c.layers)), Some((4, 1)));
     assert_eq!((count(b.paths.blobs()), count(b.paths.layers())), (0, 1));
 }
+
+#[test]
+fn damaged_images_can_be_mended_or_removed() {
+    let b = bed();
+    let (m, blobs) = image(&[layer(&[("a", "1")])], gzip, false, "");
+    let d = put(&b.store, &m, &blobs);
+    b.store.tag(&d, &name("app")).unwrap();
+    // A layer blob that rotted on the disk, its size unchanged.
+    let path = b.store.blob(&Digest::of(&blobs[0]));
+    let mut rotten = blobs[0].clone();
+    rotten[20] ^= 1;
+    std::fs::write(&path, rotten).unwrap();
+    assert!(b.store.unpack(&d.digest, 1, &map(), &|_| {}).is_err());
+    assert!(!path.exists(), "the next pull has to fetch it");
+    let e = b.store.unpack(&d.digest, 1, &map(), &|_| {}).unwrap_err();
+    assert_eq!(e.kind, crate::error::Kind::NotFound, "{e}");
+    b.store.put(&blobs[0]).unwrap();
+    b.store.unpack(&d.digest, 1, &map(), &|_| {}).unwrap();
+    // A config that is gone: the image is not listed, but its name can be removed.
+    std::fs::remove_file(b.store.blob(&Digest::of(&blobs[1]))).unwrap();
+    assert!(b.store.list().unwrap().is_empty() && b.store.lookup("app").is_err());
+    assert_eq!(b.store.forget_named("app").unwrap().as_deref(), Some("docker.io/library/app:latest"));
+    assert_eq!(b.store.forget_named("app").unwrap(), None);
+    std::fs::write(b.paths.image_index(), "{").unwrap();
+    assert!(b.store.list().unwrap_err().to_string().contains("index.json"));
+}

@@ -101,7 +101,12 @@ impl Store {
         progress: &(dyn Fn(LayerEvent) + Sync),
     ) -> Result<()> {
         let Image { layers, .. } = self.image(manifest)?;
-        self.unpacker(&layers, jobs, idmap)?.finish(progress)
+        let unpacker = self.unpacker(&layers, jobs, idmap)?;
+        if let Some(index) = unpacker.missing().find(|i| unpacker.needs_blob(*i)) {
+            return Err(Error::not_found(format!("extract layer {}: its blob is gone", layers[index].diff_id))
+                .hint("pull the image again"));
+        }
+        unpacker.finish(progress)
     }
 
     /// Starts to extract those of `layers` (a whole image, lowest first) that are missing, `jobs` at once, while their
@@ -158,6 +163,11 @@ impl Store {
 }
 
 impl Unpacker<'_> {
+    /// Positions of the layers that are being extracted.
+    fn missing(&self) -> impl Iterator<Item = usize> {
+        self.run.iter().flat_map(|run| run.staging.iter().map(|(index, _)| *index))
+    }
+
     /// Whether the blob of layer `index` was missing at the start and has to come through [`Unpacker::sink`] or
     /// [`Unpacker::arrived`]. True for an extracted layer too, if its blob is gone: blobs are kept for push and save.
     pub fn needs_blob(&self, index: usize) -> bool {
@@ -208,14 +218,33 @@ impl Unpacker<'_> {
                 FromWorker::Done { index } => progress(LayerEvent::Done { index }),
             }
         }
-        let reports: Vec<(usize, Report)> = match run.backend {
-            Backend::Work(work) => work.finish()?,
+        let reports: Result<Vec<(usize, Report)>> = match run.backend {
+            Backend::Work(work) => work.finish(),
             Backend::Thread(thread) => {
-                let value = thread.join().map_err(|_| Error::bug("extract the layers: the extractor panicked"))??;
-                serde_json::from_value(value).context("read the extractor's answer")?
+                let joined = thread.join().map_err(|_| Error::bug("extract the layers: the extractor panicked"));
+                joined.flatten().and_then(|v| serde_json::from_value(v).context("read the extractor's answer"))
             }
         };
-        self.publish(run.staging, &reports)
+        match reports {
+            Ok(reports) => self.publish(run.staging, &reports),
+            Err(e) => {
+                self.drop_damaged(run.staging.iter().map(|(index, _)| *index));
+                Err(e)
+            }
+        }
+    }
+
+    /// After a failure: a blob that is not what its name says is deleted, so that the next pull fetches it anew.
+    fn drop_damaged(&self, layers: impl Iterator<Item = usize>) {
+        for layer in layers.map(|i| &self.layers[i]) {
+            let path = self.store.blob(&layer.digest);
+            let Ok(mut file) = std::fs::File::open(&path) else { continue };
+            let mut hash = sha2::Sha256::default();
+            if std::io::copy(&mut file, &mut HashWriter(&mut hash)).is_ok() && Digest::from_hash(hash) != layer.digest {
+                log::warn!("blob {} is damaged and was deleted", layer.digest);
+                let _ = std::fs::remove_file(&path);
+            }
+        }
     }
 
     fn publish(&self, staging: Vec<(usize, Staging)>, reports: &[(usize, Report)]) -> Result<()> {
@@ -238,6 +267,18 @@ impl Unpacker<'_> {
             }
         }
         atomic::sync_dir(&self.store.paths.layers())
+    }
+}
+
+struct HashWriter<'h>(&'h mut sha2::Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        sha2::Digest::update(self.0, buf);
+        Ok(buf.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
