@@ -203,7 +203,13 @@ pub fn load(ctx: &Ctx, source: Source<'_>, progress: ReadProgress<'_>) -> Result
 fn clean_up<T>(ctx: &Ctx, store: Store, result: Result<T>) -> Result<T> {
     let _ = store.collect();
     super::recover::sweep(ctx);
-    result
+    result.map_err(|e| match e.errno {
+        Some(libc::ENOSPC | libc::EDQUOT) => {
+            let dir = ctx.paths.data.display();
+            e.hint(format!("free some space on the file system of {dir}, or use --root DIR on another one"))
+        }
+        _ => e,
+    })
 }
 
 fn load_into(

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// What the names of blobs in `tmp/` begin with.
+pub(super) const STAGED: &str = "blob-";
+
 /// A blob on its way into the store. Dropping it uncommitted leaves nothing.
 #[derive(Debug)]
 pub struct BlobWriter {
@@ -97,7 +100,7 @@ impl Store {
     /// Starts a blob. With `expect` and `size`, anything else is refused by `commit`.
     pub fn writer(&self, expect: Option<&Digest>, size: Option<u64>) -> Result<BlobWriter> {
         self.lease()?;
-        let name = format!("blob-{:08x}{:08x}", random()?, random()?);
+        let name = format!("{STAGED}{:08x}{:08x}", random()?, random()?);
         let temp = self.paths.tmp().join(name);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let named = || format!("create {}", temp.display());

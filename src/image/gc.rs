@@ -1,5 +1,6 @@
 //! Deleting what nothing refers to: marks from the index and from the containers, then sweeps.
 
+use super::blobs::STAGED;
 use super::{Digest, Index, Manifest, Store};
 use crate::error::{Error, Kind, Result};
 use crate::spec::model::Spec;
@@ -59,6 +60,12 @@ impl Store {
             if std::fs::remove_file(entry.path()).is_ok() {
                 done.blobs += 1;
                 done.bytes += size;
+            }
+        }
+        // With the lock in our hands no blob is being written: what dead processes left need not grow old first.
+        for entry in std::fs::read_dir(paths.tmp()).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_some_and(|n| n.starts_with(STAGED)) {
+                let _ = std::fs::remove_file(entry.path());
             }
         }
         for entry in std::fs::read_dir(paths.layers()).into_iter().flatten().flatten() {

@@ -306,7 +306,7 @@ impl Store {
         let entries = self.entries()?;
         let Some(entry) = self.named(&entries, text)? else { return Ok(None) };
         self.handled([&entry.manifest, &entry.original].map(|d| d.hex().to_string()).into_iter());
-        self.forget(&[entry.manifest.clone()])?;
+        self.forget(std::slice::from_ref(&entry.manifest))?;
         Ok(Some(entry.title()))
     }
 

@@ -266,7 +266,9 @@ fn collects_what_nothing_refers_to() {
     assert_eq!(again().collect().unwrap(), None, "our own store's lease forbids it");
     let one = b.store.lookup("one").unwrap();
     b.store.remove(&one).unwrap();
+    std::fs::write(b.paths.tmp().join("blob-of-a-dead-process"), "").unwrap();
     assert_eq!(b.store.collect().unwrap().map(|c| (c.blobs, c.layers)), Some((4, 1)));
+    assert_eq!(count(b.paths.tmp()), 0);
     assert_eq!(again().lookup("two").unwrap().layers.len(), 2);
     // A container keeps its layers, even when its image is gone.
     let two = again().lookup("two").unwrap();
