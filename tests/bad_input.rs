@@ -26,7 +26,7 @@ fn unknown_options_and_commands() {
     env.sh("nosuchcommand").code(125).err_has("nosuchcommand");
     env.sh("run").code(125).err_has("IMAGE");
     // What belongs to the program is not ours to judge.
-    env.sh("run --rm hello /hello args --nosuchoption -v").success().prints("[\"--nosuchoption\",\"-v\"]\n");
+    env.sh("run --rm hello args --nosuchoption -v").success().prints("[\"--nosuchoption\",\"-v\"]\n");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn missing_sources_and_bad_values() {
         ("--sysctl kernel.panic=1", "kernel.panic"),
         ("-w relative", "relative"),
     ] {
-        let out = env.sh(&format!("run --rm {flags} hello /hello exit 0"));
+        let out = env.sh(&format!("run --rm {flags} hello exit 0"));
         assert_eq!(out.code, 125, "{out}");
         assert!(out.stderr.contains(word), "expected '{word}' in {out}");
         assert!(out.stdout.is_empty(), "{out}");
@@ -96,9 +96,9 @@ fn a_data_directory_that_can_not_be_read() {
 #[test]
 fn corrupt_state_files_are_named_and_can_be_removed() {
     let env = TestEnv::unchecked();
-    env.start("--name good hello /hello sleep forever");
+    env.start("--name good hello sleep forever");
     for file in ["state.json", "config.json", "spec.json"] {
-        env.sh(&format!("run --name bad-{} hello /hello exit 0", file.replace(".json", ""))).success();
+        env.sh(&format!("run --name bad-{} hello exit 0", file.replace(".json", ""))).success();
         let name = format!("bad-{}", file.replace(".json", ""));
         let id = env.inspect(&name)["Id"].as_str().unwrap().to_string();
         std::fs::write(env.root().join("containers").join(&id).join(file), "{\"version\": 1, tru").unwrap();

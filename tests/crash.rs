@@ -70,12 +70,12 @@ fn recovers(env: &TestEnv, what: &str) {
     });
     let out = env.sh("rm -f -t 0 c");
     assert!(out.code == 0 || out.code == 1, "{what}: {out}");
-    env.sh("run --name c hello /hello exit 3").code(3);
+    env.sh("run --name c hello exit 3").code(3);
     env.sh("rm c").success();
     env.assert_no_leaks();
 }
 
-const RUN: &[&str] = &["run", "-d", "--name", "c", "-p", "127.0.0.1::80", "hello", "/hello", "sleep", "forever"];
+const RUN: &[&str] = &["run", "-d", "--name", "c", "-p", "127.0.0.1::80", "hello", "sleep", "forever"];
 
 #[test]
 fn the_monitor_dies_at_each_step() {
@@ -138,7 +138,7 @@ fn a_foreground_client_dies() {
     for flags in [&["--rm"][..], &[]] {
         let mut args = vec!["run", "--name", "c"];
         args.extend(flags);
-        args.extend(["hello", "/hello", "sleep", "forever"]);
+        args.extend(["hello", "sleep", "forever"]);
         let mut client = env.spawn(args);
         eventually("running", 20, || env.sh("inspect c --format {{.State.Running}}").stdout == "true\n");
         client.kill().unwrap();
@@ -150,7 +150,7 @@ fn a_foreground_client_dies() {
 #[test]
 fn the_monitor_of_a_running_container_dies() {
     let env = TestEnv::new();
-    let id = env.start("--name c -p 127.0.0.1::80 hello /hello sleep forever");
+    let id = env.start("--name c -p 127.0.0.1::80 hello sleep forever");
     let pid = env.inspect("c")["State"]["Pid"].as_i64().unwrap() as i32;
     signal(parent(pid), Signal::KILL);
     eventually("the program to end with its monitor", 10, || !std::path::Path::new(&format!("/proc/{pid}")).exists());
@@ -167,13 +167,13 @@ fn the_monitor_of_a_running_container_dies() {
 #[test]
 fn init_or_the_network_helper_dies() {
     let env = TestEnv::new();
-    env.start("--name c hello /hello sleep forever");
+    env.start("--name c hello sleep forever");
     let pid = env.inspect("c")["State"]["Pid"].as_i64().unwrap() as i32;
     signal(pid, Signal::KILL);
     eventually("the end", 10, || env.inspect("c")["State"]["Running"] == false);
     assert_eq!(env.inspect("c")["State"]["ExitCode"], 137);
     recovers(&env, "init killed");
-    env.start("--name c hello /hello sleep forever");
+    env.start("--name c hello sleep forever");
     for (pid, command) in processes(&env.dir) {
         if command.contains("slirp4netns") || command.contains("pasta") {
             signal(pid, Signal::KILL);
@@ -189,7 +189,7 @@ fn the_monitor_dies_while_cleaning_up() {
     for flags in [&["--rm"][..], &[]] {
         let mut args = vec!["run", "-d", "--name", "c"];
         args.extend(flags);
-        args.extend(["hello", "/hello", "exit", "0"]);
+        args.extend(["hello", "exit", "0"]);
         let (mut client, monitor) = stopped_at(&env, "monitor:exited", &args);
         ends("start", &mut client);
         signal(monitor, Signal::KILL);

@@ -47,7 +47,7 @@ fn called_as_docker_there_are_dockers_capabilities() {
     std::os::unix::fs::symlink(common::binary(), &docker).unwrap();
     let mut c = env.program(&docker);
     c.arg("--root").arg(env.root()).arg("--runroot").arg(env.runroot());
-    c.args(["run", "--rm", "hello", "/hello", "--json"]);
+    c.args(["run", "--rm", "hello", "--json"]);
     let p = env.finish(&mut c, b"").success().json();
     let mut docker: Vec<&str> = PODMAN.into();
     docker.extend(["audit_write", "mknod", "net_raw"]);
@@ -86,7 +86,7 @@ fn all_namespaces_are_its_own() {
 #[test]
 fn joining_another_containers_namespaces() {
     let env = TestEnv::new();
-    env.start("--name a hello /hello sleep forever");
+    env.start("--name a hello sleep forever");
     let pid = env.inspect("a")["State"]["Pid"].to_string();
     for (ns, flag) in [("net", "network"), ("pid", "pid"), ("ipc", "ipc"), ("uts", "uts")] {
         let link = std::fs::read_link(format!("/proc/{pid}/ns/{ns}")).unwrap();
@@ -124,7 +124,7 @@ fn keep_id_keeps_the_users_id() {
     let here = env.path("mine");
     std::fs::create_dir(&here).unwrap();
     let mount = format!("{}:/mine", here.display());
-    env.run(["run", "--rm", "--userns", "keep-id", "-v", &mount, "hello", "/hello", "write", "/mine/f", "x"]).success();
+    env.run(["run", "--rm", "--userns", "keep-id", "-v", &mount, "hello", "write", "/mine/f", "x"]).success();
     use std::os::unix::fs::MetadataExt;
     assert_eq!(std::fs::metadata(here.join("f")).unwrap().uid(), uid);
 }
@@ -167,7 +167,7 @@ fn system_calls_are_refused_as_docker_refuses_them() {
 #[test]
 fn masked_and_read_only_paths() {
     let env = TestEnv::new();
-    let tries = env.sh("run --rm hello /hello try").success().json();
+    let tries = env.sh("run --rm hello try").success().json();
     for (name, result) in tries.as_object().unwrap() {
         let harmless = name == "write /proc/self/uid_map"; // opening is allowed, a second map is not
         assert!(result != "ok" || harmless, "{name} works in a container");
@@ -232,7 +232,7 @@ fn dev_has_what_programs_expect_and_no_more() {
     for name in ["mem", "kmsg", "fuse", "sda", "vda", "kvm", "net", "loop-control"] {
         assert!(!dev.contains(&name), "/dev/{name} is there");
     }
-    let out = env.sh("run --rm hello /hello write /dev/null x").success();
+    let out = env.sh("run --rm hello write /dev/null x").success();
     assert_eq!(out.stdout, "");
 }
 

@@ -12,7 +12,7 @@ fn status(env: &TestEnv, name: &str) -> String {
 #[test]
 fn create_start_wait_rm() {
     let env = TestEnv::new();
-    let id = env.sh("create --name c hello /hello exit 5").success().line();
+    let id = env.sh("create --name c hello exit 5").success().line();
     assert_eq!(status(&env, "c"), "created");
     env.sh("start c").success().prints("c\n");
     env.sh("wait c").success().prints("5\n");
@@ -73,7 +73,7 @@ fn kill_sends_signals() {
 #[test]
 fn restart_gives_a_new_process() {
     let env = TestEnv::new();
-    env.start("--name c hello /hello sleep forever");
+    env.start("--name c hello sleep forever");
     let pid = env.inspect("c")["State"]["Pid"].clone();
     env.sh("restart -t 0 c").success().prints("c\n");
     assert_eq!(status(&env, "c"), "running");
@@ -98,7 +98,7 @@ fn restart_policies() {
 #[test]
 fn rm_refuses_what_runs() {
     let env = TestEnv::new();
-    env.start("--name c hello /hello sleep forever");
+    env.start("--name c hello sleep forever");
     env.sh("rm c").code(2);
     env.sh("rm -f -t 0 c").success().prints("c\n");
     env.sh("rm nosuch").fails(1, &["nosuch"]);
@@ -120,8 +120,8 @@ fn anonymous_volumes_go_with_their_container() {
 #[test]
 fn rename_moves_the_name() {
     let env = TestEnv::new();
-    let id = env.start("--name old hello /hello sleep forever");
-    env.start("--name taken hello /hello sleep forever");
+    let id = env.start("--name old hello sleep forever");
+    env.start("--name taken hello sleep forever");
     env.sh("rename old new").success();
     assert_eq!(env.inspect("new")["Id"], id.as_str());
     env.sh("inspect old").code(125);
@@ -132,8 +132,8 @@ fn rename_moves_the_name() {
 #[test]
 fn ps_shows_and_filters() {
     let env = TestEnv::new();
-    let up = env.start("--name up -l tier=web hello /hello sleep forever");
-    env.sh("run --name down -l tier=db hello /hello exit 3").code(3);
+    let up = env.start("--name up -l tier=web hello sleep forever");
+    env.sh("run --name down -l tier=db hello exit 3").code(3);
     let table = env.sh("ps").success().stdout;
     assert!(table.starts_with("CONTAINER ID") && table.contains("up") && !table.contains("down"), "{table}");
     assert!(table.contains(&up[..12]) && table.contains("Up "), "{table}");
@@ -156,7 +156,7 @@ fn ps_shows_and_filters() {
 #[test]
 fn wait_waits() {
     let env = TestEnv::new();
-    env.start("--name c hello /hello sleep 1");
+    env.start("--name c hello sleep 1");
     let begin = Instant::now();
     env.sh("wait c").success().prints("0\n");
     assert!(begin.elapsed() > Duration::from_millis(300));
@@ -175,8 +175,8 @@ fn exists_has_codes_only() {
 #[test]
 fn prune_removes_what_is_stopped() {
     let env = TestEnv::new();
-    env.start("--name up hello /hello sleep forever");
-    env.sh("run --name down hello /hello exit 0").success();
+    env.start("--name up hello sleep forever");
+    env.sh("run --name down hello exit 0").success();
     env.sh("container prune -f").success();
     env.sh("ps -a --format {{.Names}}").success().prints("up\n");
 }
@@ -184,7 +184,7 @@ fn prune_removes_what_is_stopped() {
 #[test]
 fn grouped_commands_are_the_same() {
     let env = TestEnv::new();
-    env.start("--name up hello /hello sleep forever");
+    env.start("--name up hello sleep forever");
     assert_eq!(env.sh("container ls -q").success().stdout, env.sh("ps -q").success().stdout);
     assert_eq!(env.sh("image ls -q").success().stdout, env.sh("images -q").success().stdout);
     env.sh("container stop -t 0 up").success().prints("up\n");
@@ -194,7 +194,7 @@ fn grouped_commands_are_the_same() {
 fn a_detached_container_outlives_its_session() {
     let env = TestEnv::new();
     let mut c = env.program("setsid");
-    let run = env.command(["run", "-d", "--name", "c", "hello", "/hello", "sleep", "forever"]);
+    let run = env.command(["run", "-d", "--name", "c", "hello", "sleep", "forever"]);
     c.arg("--wait").arg(run.get_program()).args(run.get_args());
     env.finish(&mut c, b"").success();
     assert_eq!(status(&env, "c"), "running");

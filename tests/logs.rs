@@ -26,7 +26,7 @@ fn a_million_bytes_on_one_line() {
 #[test]
 fn tail_since_until_and_timestamps() {
     let env = TestEnv::new();
-    env.sh("run --name c hello /hello lines 1000").success();
+    env.sh("run --name c hello lines 1000").success();
     env.sh("logs --tail 2 c").success().prints("line 999\nline 1000\n");
     env.sh("logs -n 0 c").success().prints("");
     assert_eq!(env.sh("logs --tail all c").success().stdout.lines().count(), 1000);
@@ -76,14 +76,14 @@ fn following_across_rotation_loses_nothing() {
 #[test]
 fn log_driver_none_keeps_nothing() {
     let env = TestEnv::new();
-    env.sh("run --name c --log-driver none hello /hello lines 3").success().prints("line 1\nline 2\nline 3\n");
+    env.sh("run --name c --log-driver none hello lines 3").success().prints("line 1\nline 2\nline 3\n");
     env.sh("logs c").code(125);
 }
 
 #[test]
 fn log_driver_passthrough_gives_the_streams_themselves() {
     let env = TestEnv::new();
-    let p = env.sh("run --rm --log-driver passthrough hello /hello --json");
+    let p = env.sh("run --rm --log-driver passthrough hello --json");
     let p = p.success().json();
     assert!(p["fds"]["1"].as_str().is_some());
 }
@@ -91,7 +91,7 @@ fn log_driver_passthrough_gives_the_streams_themselves() {
 #[test]
 fn restarted_containers_append() {
     let env = TestEnv::new();
-    env.sh("run --name c hello /hello lines 1").success();
+    env.sh("run --name c hello lines 1").success();
     env.sh("start -a c").success().prints("line 1\n");
     assert_eq!(env.sh("logs c").success().stdout, "line 1\nline 1\n");
     eventually("exited", 10, || env.inspect("c")["State"]["Status"] == "exited");

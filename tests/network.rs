@@ -43,7 +43,7 @@ fn the_default_network_has_an_interface_and_a_route() {
     assert_eq!(own.len(), 1, "{interfaces:?}");
     assert!(own[0].1["addresses"].as_array().unwrap().iter().any(|a| a.as_str().unwrap().contains('.')), "{own:?}");
     assert!(p["routes"].as_array().unwrap().iter().any(|r| r["prefix"] == 0), "no default route: {}", p["routes"]);
-    env.start("--name c hello /hello sleep forever");
+    env.start("--name c hello sleep forever");
     let ip = env.inspect("c")["NetworkSettings"]["IPAddress"].as_str().unwrap().to_string();
     let inside = own[0].1["addresses"][0].as_str().unwrap();
     assert_eq!(ip.split('.').count(), 4, "{ip}");
@@ -63,7 +63,7 @@ fn network_none_is_empty_and_host_is_the_hosts() {
         client.read_to_end(&mut Vec::new()).unwrap();
         client.write_all(b"from the host").unwrap();
     });
-    let out = env.sh(&format!("run --rm --network host hello /hello tcp 127.0.0.1 {port} x")).success();
+    let out = env.sh(&format!("run --rm --network host hello tcp 127.0.0.1 {port} x")).success();
     assert_eq!(out.stdout, "from the host\n");
     server.join().unwrap();
 }
@@ -72,7 +72,7 @@ fn network_none_is_empty_and_host_is_the_hosts() {
 fn tcp_ports_are_published() {
     let env = TestEnv::new();
     let port = free_port();
-    env.start(&format!("--name c -p {port}:7000 hello /hello tcp-serve 7000"));
+    env.start(&format!("--name c -p {port}:7000 hello tcp-serve 7000"));
     // Ready at once: the listener is there before `run -d` returns, the program soon after.
     eventually("an answer", 20, || ask(("127.0.0.1", port), "hi").is_ok_and(|a| a.ends_with("hi")));
     assert!(ask(("::1", port), "six").unwrap().ends_with("six"));
@@ -86,7 +86,7 @@ fn tcp_ports_are_published() {
 #[test]
 fn a_megabyte_each_way_and_many_clients() {
     let env = TestEnv::new();
-    env.start("--name c -p 127.0.0.1::7000 hello /hello tcp-serve 7000");
+    env.start("--name c -p 127.0.0.1::7000 hello tcp-serve 7000");
     let port = host_port(&env, "c", "7000");
     eventually("an answer", 20, || ask(("127.0.0.1", port), "hi").is_ok_and(|a| a.ends_with("hi")));
     let text: String = (0..1_000_000).map(|i| (b'a' + (i % 26) as u8) as char).collect();
@@ -110,7 +110,7 @@ fn a_megabyte_each_way_and_many_clients() {
 #[test]
 fn udp_ports_are_published() {
     let env = TestEnv::new();
-    env.start("--name c -p 7001/udp hello /hello udp-serve 7001");
+    env.start("--name c -p 7001/udp hello udp-serve 7001");
     let port = host_port(&env, "c", "7001/udp");
     for address in [SocketAddr::from(([127, 0, 0, 1], port)), format!("[::1]:{port}").parse().unwrap()] {
         eventually("an answer", 20, || ask_udp(address, "ping").is_ok_and(|a| a.ends_with("ping")));
@@ -121,8 +121,8 @@ fn udp_ports_are_published() {
 fn a_port_is_taken_once() {
     let env = TestEnv::new();
     let port = free_port();
-    env.start(&format!("--name first -p {port}:80 hello /hello sleep forever"));
-    let out = env.sh(&format!("run -d --name second -p {port}:80 hello /hello sleep forever"));
+    env.start(&format!("--name first -p {port}:80 hello sleep forever"));
+    let out = env.sh(&format!("run -d --name second -p {port}:80 hello sleep forever"));
     let _ = out.fails(125, &[&port.to_string()]);
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
@@ -133,7 +133,7 @@ fn a_port_is_taken_once() {
 #[test]
 fn publish_all_and_ranges() {
     let env = TestEnv::new();
-    env.start("--name c -P --expose 7000 --expose 7001/udp hello /hello sleep forever");
+    env.start("--name c -P --expose 7000 --expose 7001/udp hello sleep forever");
     let all = env.sh("port c").success().stdout;
     assert!(all.contains("7000/tcp -> ") && all.contains("7001/udp -> "), "{all}");
     let base = free_port();
@@ -141,7 +141,7 @@ fn publish_all_and_ranges() {
         return;
     }
     let flag = format!("{}-{}:7000-7002", base, base + 2);
-    if env.sh(&format!("run -d --name r -p {flag} hello /hello tcp-serve 7002")).code == 0 {
+    if env.sh(&format!("run -d --name r -p {flag} hello tcp-serve 7002")).code == 0 {
         eventually("an answer", 20, || ask(("127.0.0.1", base + 2), "x").is_ok_and(|a| a.ends_with('x')));
     }
 }
@@ -152,7 +152,7 @@ fn the_containers_own_clients_get_out_but_not_to_the_hosts_loopback() {
     let host = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = host.local_addr().unwrap().port();
     for address in ["127.0.0.1", "10.0.2.2", "host.containers.internal", "host.docker.internal"] {
-        let out = env.sh(&format!("run --rm hello /hello tcp {address} {port} x"));
+        let out = env.sh(&format!("run --rm hello tcp {address} {port} x"));
         assert_ne!(out.code, 0, "the host's loopback is reachable by {address}: {out}");
     }
     drop(host);
@@ -161,8 +161,8 @@ fn the_containers_own_clients_get_out_but_not_to_the_hosts_loopback() {
 #[test]
 fn joined_containers_share_the_loopback() {
     let env = TestEnv::new();
-    env.start("--name server hello /hello tcp-serve 7000");
-    let out = env.sh("run --rm --network container:server hello /hello tcp 127.0.0.1 7000 shared").success();
+    env.start("--name server hello tcp-serve 7000");
+    let out = env.sh("run --rm --network container:server hello tcp 127.0.0.1 7000 shared").success();
     assert!(out.stdout.contains("shared"), "{out}");
     let _ = env.sh("run --rm --network container:nosuch hello").fails(125, &["nosuch"]);
 }
@@ -177,7 +177,7 @@ fn every_network_helper_that_is_named_works() {
         let p = env.probe(&format!("--network {mode}"));
         assert!(p["interfaces"].as_object().unwrap().len() > 1, "{mode}: {}", p["interfaces"]);
         let port = free_port();
-        env.start(&format!("--name {mode} --network {mode} -p {port}:7000 hello /hello tcp-serve 7000"));
+        env.start(&format!("--name {mode} --network {mode} -p {port}:7000 hello tcp-serve 7000"));
         eventually("an answer", 20, || ask(("127.0.0.1", port), "hi").is_ok_and(|a| a.ends_with("hi")));
         env.sh(&format!("rm -f -t 0 {mode}")).success();
     }
@@ -189,7 +189,7 @@ fn published_ports_survive_a_restart_and_go_with_the_container() {
     let env = TestEnv::new();
     let before = listeners();
     let port = free_port();
-    env.start(&format!("--name c -p {port}:7000 hello /hello tcp-serve 7000"));
+    env.start(&format!("--name c -p {port}:7000 hello tcp-serve 7000"));
     env.sh("restart -t 0 c").success();
     eventually("an answer", 20, || ask(("127.0.0.1", port), "hi").is_ok_and(|a| a.ends_with("hi")));
     env.sh("stop -t 0 c").success();

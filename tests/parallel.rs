@@ -18,7 +18,7 @@ fn fifty_detached_at_once() {
         for i in 0..50 {
             let (env, ids) = (&env, &ids);
             s.spawn(move || {
-                let id = env.start(&format!("--name c{i} -p 127.0.0.1::80 hello /hello sleep forever"));
+                let id = env.start(&format!("--name c{i} -p 127.0.0.1::80 hello sleep forever"));
                 ids.lock().unwrap().insert(id);
             });
         }
@@ -75,7 +75,7 @@ fn twenty_short_ones_in_a_loop() {
             let (env, count) = (&env, &count);
             s.spawn(move || {
                 while Instant::now() < end {
-                    env.sh(&format!("run --rm hello /hello exit {i}")).code(i);
+                    env.sh(&format!("run --rm hello exit {i}")).code(i);
                     *count.lock().unwrap() += 1;
                 }
             });
@@ -91,7 +91,7 @@ fn removed_while_starting_and_stopping() {
     let env = TestEnv::new();
     env.sh("run --rm hello").success();
     for _ in 0..5 {
-        env.sh("create --name c hello /hello sleep 0.1").success();
+        env.sh("create --name c hello sleep 0.1").success();
         std::thread::scope(|s| {
             for verb in ["start c", "stop -t 0 c", "rm -f -t 0 c", "ps -a", "inspect c"] {
                 let env = &env;

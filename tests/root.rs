@@ -23,7 +23,7 @@ fn roots_containers_reach_the_network_and_publish_low_ports() {
         skip!("needs root");
     }
     let env = TestEnv::new();
-    env.start("--name c -p 127.0.0.1:907:7000 hello /hello tcp-serve 7000");
+    env.start("--name c -p 127.0.0.1:907:7000 hello tcp-serve 7000");
     common::eventually("a listener", 10, || std::net::TcpStream::connect("127.0.0.1:907").is_ok());
 }
 

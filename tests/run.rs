@@ -16,7 +16,7 @@ fn hello_needs_no_image_and_no_network() {
 fn exit_codes_are_the_programs_own() {
     let env = TestEnv::new();
     for code in [0, 1, 7, 125, 126, 127, 255] {
-        env.sh(&format!("run --rm hello /hello exit {code}")).code(code);
+        env.sh(&format!("run --rm hello exit {code}")).code(code);
     }
 }
 
@@ -68,10 +68,10 @@ fn every_byte_goes_through() {
 #[test]
 fn much_output_without_a_newline_and_on_stderr() {
     let env = TestEnv::new();
-    let out = env.sh("run --rm hello /hello out 5000001").success();
+    let out = env.sh("run --rm hello out 5000001").success();
     assert_eq!(out.stdout_bytes.len(), 5_000_001);
     assert!(out.stdout.ends_with("00078124\n0"), "the end is {:?}", &out.stdout[out.stdout.len() - 20..]);
-    let out = env.sh("run --rm hello /hello err 3000000").success();
+    let out = env.sh("run --rm hello err 3000000").success();
     assert_eq!((out.stdout.len(), out.stderr.len()), (0, 3_000_000));
 }
 
@@ -122,14 +122,14 @@ fn users_and_groups() {
     env.sh("run --rm -u app --group-add 3000 busybox id -G").success().has("3000");
     env.sh("run --rm -u nobodyatall busybox true").fails(125, &["nobodyatall"]);
     // An ordinary user of the container has no capabilities but may not gain any either.
-    let probe = env.sh("run --rm -u 1000 hello /hello --json").success().json();
+    let probe = env.sh("run --rm -u 1000 hello --json").success().json();
     assert_eq!(probe["caps"]["effective"].as_array().unwrap().len(), 0);
 }
 
 #[test]
 fn names_ids_and_files_of_them() {
     let env = TestEnv::new();
-    let id = env.start("--name one --cidfile cid --pidfile pid hello /hello sleep forever");
+    let id = env.start("--name one --cidfile cid --pidfile pid hello sleep forever");
     assert!(id.len() == 64 && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
     assert_eq!(std::fs::read_to_string(env.path("cid")).unwrap().trim(), id);
     let pid: i32 = std::fs::read_to_string(env.path("pid")).unwrap().trim().parse().unwrap();
@@ -139,7 +139,7 @@ fn names_ids_and_files_of_them() {
     }
     env.sh("run -d --name one hello").fails(125, &["one"]);
     env.sh("run -d --cidfile cid hello").fails(125, &["cid"]);
-    let second = env.start("--replace --name one hello /hello sleep forever");
+    let second = env.start("--replace --name one hello sleep forever");
     assert_ne!(second, id);
     assert_eq!(env.containers(), [second]);
 }

@@ -32,6 +32,11 @@ pub fn remove(ctx: &Ctx, name: &str) -> Result<()> {
             Err(Error::conflict(format!("remove volume {name}: container {} uses it", &id[..id.len().min(12)]))
                 .hint("remove the container first"))
         }
-        None => volume::remove(&ctx.paths, name),
+        None => {
+            volume::remove(&ctx.paths, name)?;
+            // Files of mapped ids are still in the trash.
+            super::recover::sweep(ctx);
+            Ok(())
+        }
     }
 }

@@ -23,6 +23,10 @@ pub fn unlink(paths: &Paths, id: &str, name: &str, config: &Config, volumes: boo
             // One that is gone already, or in use by another container by name, is no reason to keep the container.
             let _ = volume::remove(paths, volume);
         }
+        if !config.anonymous_volumes.is_empty() {
+            // Their files of mapped ids are still in the trash.
+            sweep_but(paths, &trash);
+        }
     }
     events::container(paths, "destroy", id, name, &[("image", config.image.clone())]);
     Ok(trash)
@@ -40,6 +44,13 @@ pub fn destroy(path: &Path, idmap: Option<&IdMap>) {
     let _ = Work::start("remove-tree", WorkNs::New(idmap), &request, &[]).and_then(Work::finish::<serde_json::Value>);
     // The top directory is in a directory of the plain user.
     let _ = gcdir::remove_tree(path);
+}
+
+/// The same sweep, leaving `kept` to its owner.
+fn sweep_but(paths: &Paths, kept: &Path) {
+    for path in gcdir::garbage(paths).iter().filter(|path| *path != kept) {
+        destroy(path, None);
+    }
 }
 
 /// Deletes what dead processes left in tmp/ and trash/.

@@ -196,7 +196,7 @@ impl TestEnv {
 
     /// A container's `hello --json` with the given flags.
     pub fn probe(&self, flags: &str) -> serde_json::Value {
-        self.sh(&format!("run --rm {flags} hello /hello --json")).success().json()
+        self.sh(&format!("run --rm {flags} hello --json")).success().json()
     }
 
     pub fn inspect(&self, container: &str) -> serde_json::Value {

@@ -83,7 +83,11 @@ fn network() -> String {
 
 fn capabilities() -> String {
     let names = status::capabilities("CapEff");
-    if names.is_empty() { "none".into() } else { names.join(" ") }
+    match names.len() {
+        0 => "none".into(),
+        41.. => "all".into(),
+        _ => names.join(" "),
+    }
 }
 
 fn system_calls() -> String {

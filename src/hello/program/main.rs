@@ -25,7 +25,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = args.iter().map(String::as_str).collect();
+    // `run hello exit 3` and `run hello /hello exit 3` mean the same, whatever the image's entry point is.
+    if words.first() == Some(&"/hello") {
+        words.remove(0);
+    }
     match run(&words) {
         Ok(code) => ExitCode::from(code),
         Err(e) => {
