@@ -10,7 +10,7 @@ use std::io::Write;
 
 /// Create a container without starting it.
 #[derive(clap::Args, Debug)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, override_usage = "coracle create [OPTIONS] IMAGE [COMMAND [ARG...]]")]
 pub struct Args {
     #[command(flatten)]
     pub flags: ContainerFlags,

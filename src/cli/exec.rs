@@ -36,7 +36,7 @@ pub struct Args {
     /// Keys that detach from the command
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
-    /// Container
+    /// Name or id of a running container
     #[arg(value_name = "CONTAINER")]
     container: String,
     /// Command and its arguments

@@ -14,7 +14,7 @@ pub struct Args {
     image: String,
     /// Print sizes and times for people (--human=false: bytes and RFC 3339)
     #[arg(short = 'H', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true,
-        default_missing_value = "true", action = clap::ArgAction::Set)]
+        default_missing_value = "true", hide_possible_values = true, action = clap::ArgAction::Set)]
     human: bool,
     /// Print ids only
     #[arg(short, long)]

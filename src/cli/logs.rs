@@ -13,7 +13,7 @@ pub struct Args {
     /// Go on until the container ends
     #[arg(short, long)]
     follow: bool,
-    /// Only the last lines (`all` for everything)
+    /// Only the last lines, or all
     #[arg(short = 'n', long, value_name = "LINES", default_value = "all", allow_hyphen_values = true)]
     tail: String,
     /// Only what was written after a time (RFC 3339, unix seconds) or within a duration (10m)

@@ -87,8 +87,10 @@ pub struct Cx {
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
+    args_override_self = true,
     max_term_width = 100,
-    override_usage = "coracle [OPTIONS] COMMAND"
+    override_usage = "coracle [OPTIONS] COMMAND",
+    after_help = "See 'coracle COMMAND --help' for a command's options."
 )]
 pub struct Cli {
     /// Data directory (default: $XDG_DATA_HOME/coracle)
@@ -199,6 +201,7 @@ pub enum ContainerCommand {
     Port(port::Args),
     Rename(rename::Args),
     Restart(restart::Args),
+    #[command(alias = "remove")]
     Rm(rm::Args),
     Run(run::Args),
     Start(start::Args),

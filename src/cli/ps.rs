@@ -16,7 +16,7 @@ pub struct Args {
     /// Only containers that pass (KEY=VALUE: name, id, label, status, exited, ancestor, …)
     #[arg(short = 'f', long, value_name = "FILTER")]
     filter: Vec<String>,
-    /// A Go template, `table TEMPLATE`, `json` or `ndjson`
+    /// Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each container
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// The last N created ones, whatever their state

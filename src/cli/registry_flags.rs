@@ -18,7 +18,7 @@ pub struct RegistryFlags {
     #[arg(long, value_name = "DIR")]
     pub cert_dir: Option<PathBuf>,
     /// Require HTTPS and verify certificates
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub tls_verify: Option<bool>,
     /// Platform of the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", conflicts_with_all = ["arch", "os", "variant"])]

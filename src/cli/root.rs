@@ -232,6 +232,12 @@ mod tests {
         assert_eq!(parsed("run -itd --rm=true --init=T x"), parsed("run --interactive -t -d --rm --init x"));
         assert_eq!(parsed("run --init=false --quiet=0 x"), parsed("run x"));
         assert!(parsed("run --init=maybe x").starts_with("error: run: --init"));
+        // As in Go, the last of a repeated flag counts, and lists grow.
+        assert_eq!(
+            parsed("run --rm --rm --name a --name b -e A=1 -e B=2 x"),
+            parsed("run --rm --name b -e A=1 --env=B=2 x")
+        );
+        assert!(parsed("run -e A=1 -e B=2 x").contains(r#"env: ["A=1", "B=2"]"#));
         // After the image all belongs to the container's command.
         assert_eq!(parsed("run --rm x ls -la --rm=false"), parsed("run --rm=1 x ls -la --rm=false"));
     }

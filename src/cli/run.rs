@@ -11,10 +11,10 @@ use std::time::Instant;
 
 /// Create and start a container.
 #[derive(clap::Args, Debug)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, override_usage = "coracle run [OPTIONS] IMAGE [COMMAND [ARG...]]")]
 pub struct Args {
     /// Leave the container running in the background and print its id
-    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(short, long)]
     detach: bool,
     /// Pass signals on to the container
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]

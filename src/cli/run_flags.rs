@@ -20,7 +20,7 @@ pub struct ContainerFlags {
     #[command(flatten, next_help_heading = "Image options")]
     pub registry: RegistryFlags,
     /// Image (or directory, with --rootfs), then the command and its arguments
-    #[arg(value_name = "IMAGE [COMMAND [ARG...]]", required = true, trailing_var_arg = true, num_args = 1..)]
+    #[arg(value_name = "IMAGE", required = true, trailing_var_arg = true, num_args = 1..)]
     pub words: Vec<String>,
 }
 
@@ -30,16 +30,16 @@ pub struct BasicFlags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub name: Option<String>,
     /// Remove a container that has the name already
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(long)]
     pub replace: bool,
     /// Remove the container and its anonymous volumes when it exits
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(long)]
     pub rm: bool,
     /// Keep stdin open
-    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(short, long)]
     pub interactive: bool,
     /// Give the container a terminal
-    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(short, long)]
     pub tty: bool,
     /// Streams to attach: stdin, stdout, stderr
     #[arg(short, long, value_name = "STREAM")]
@@ -116,7 +116,7 @@ pub struct ProcessFlags {
     #[arg(long)]
     pub unsetenv_all: bool,
     /// Pass proxy variables on
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL")]
     pub http_proxy: Option<bool>,
     /// Replace the image's entrypoint ("" for none)
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
@@ -134,7 +134,7 @@ pub struct ProcessFlags {
     #[arg(long, value_name = "MASK")]
     pub umask: Option<String>,
     /// Run a small init that reaps zombies and forwards signals
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(long)]
     pub init: bool,
 }
 
@@ -157,10 +157,10 @@ pub struct StorageFlags {
     #[arg(long, value_name = "MODE")]
     pub image_volume: Option<String>,
     /// Make the root file system read-only
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(long)]
     pub read_only: bool,
     /// With --read-only, put a tmpfs on /run, /tmp and /var/tmp
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL")]
     pub read_only_tmpfs: Option<bool>,
     /// Device of the host: HOST[:CONTAINER][:rwm]
     #[arg(long, value_name = "DEVICE")]
@@ -183,7 +183,7 @@ pub struct NetworkFlags {
     #[arg(short, long, value_name = "PORT", allow_hyphen_values = true)]
     pub publish: Vec<String>,
     /// Publish all exposed ports to random ones
-    #[arg(short = 'P', long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(short = 'P', long)]
     pub publish_all: bool,
     /// Expose a port
     #[arg(long, value_name = "PORT")]
@@ -218,7 +218,7 @@ pub struct NetworkFlags {
 #[command(next_help_heading = "Isolation options")]
 pub struct IsolationFlags {
     /// Give the container all capabilities and no seccomp filter (never more than you have)
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(long)]
     pub privileged: bool,
     /// Add a capability
     #[arg(long, value_name = "CAP")]
@@ -308,8 +308,7 @@ mod tests {
 
     #[test]
     fn grammar() {
-        let flags =
-            parse("-it --rm=false --init=true -eA=1 -e B -p 80:80 -hbox --pids-limit -1 img -c --rm x").unwrap();
+        let flags = parse("-it --init -eA=1 -e B -p 80:80 -hbox --pids-limit -1 img -c --rm x").unwrap();
         assert!(flags.basic.interactive && flags.basic.tty && !flags.basic.rm && flags.process.init);
         assert_eq!(flags.process.env, ["A=1", "B"]);
         assert_eq!(flags.network.hostname.as_deref(), Some("box"));

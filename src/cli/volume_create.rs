@@ -15,7 +15,7 @@ pub struct Args {
     /// Driver: only local is there
     #[arg(short, long, value_name = "DRIVER", default_value = "local")]
     driver: String,
-    /// Driver option: none are known yet
+    /// Driver option; none is known
     #[arg(short, long, value_name = "OPTION")]
     opt: Vec<String>,
     /// A volume that exists already is no error

@@ -8,7 +8,7 @@ use serde_json::json;
 /// Show the details of volumes.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Go template, or json
+    /// Print json, ndjson, or the result of a Go template for each volume
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
     /// All volumes

@@ -14,7 +14,7 @@ pub struct Args {
     /// Only those that match: name=, label=, label!=, driver=, dangling=, anonymous=, scope=
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<String>,
-    /// Go template, table TEMPLATE, or json
+    /// Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each volume
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// Print no heading
