@@ -21,13 +21,14 @@ struct Box {
     volumes: BTreeMap<String, PathBuf>,
     idmap: IdMap,
     root: RootKind,
+    joins: std::cell::Cell<Joins>,
 }
 
 /// A layer with a static busybox, and a spec that runs `script` in it.
 fn busybox(script: &str) -> Box {
     stage::set_program(env!("CARGO_BIN_EXE_coracle"));
     let dir = tempfile::Builder::new().prefix("launch").tempdir_in(common_dir()).unwrap();
-    let layer = dir.path().join("layer");
+    let layer = dir.path().join("layers/one/diff");
     for name in ["bin", "etc", "tmp"] {
         fs::create_dir_all(layer.join(name)).unwrap();
     }
@@ -57,7 +58,14 @@ fn busybox(script: &str) -> Box {
         shm_size: 1 << 20,
         ..Default::default()
     };
-    Box { dir, spec, volumes: BTreeMap::new(), idmap: IdMap::detect().unwrap(), root: RootKind::Auto }
+    Box {
+        dir,
+        spec,
+        volumes: BTreeMap::new(),
+        idmap: IdMap::detect().unwrap(),
+        root: RootKind::Auto,
+        joins: Default::default(),
+    }
 }
 
 fn common_dir() -> PathBuf {
@@ -69,9 +77,9 @@ impl Box {
         launch(LaunchRequest {
             spec: &self.spec,
             dir: &ContainerDir { dir: self.dir.path().join("c") },
-            lowers: vec![self.dir.path().join("layer")],
+            lowers: vec![self.dir.path().join("layers/one/diff")],
             idmap: &self.idmap,
-            joins: Joins::default(),
+            joins: self.joins.take(),
             stdio,
             cgroup: None,
             volumes: self.volumes.clone(),
@@ -103,10 +111,12 @@ impl Box {
 impl Drop for Box {
     fn drop(&mut self) {
         // Files of subordinate ids can't be removed by TempDir.
-        let request = coracle::runtime::jobs::RemoveTree { path: self.dir.path().join("c") };
-        let work = stage::Work::start("remove-tree", stage::WorkNs::New(&self.idmap), &request, &[]);
-        if let Err(e) = work.and_then(stage::Work::finish::<()>) {
-            eprintln!("{e}");
+        for name in ["c", "views"] {
+            let request = coracle::runtime::jobs::RemoveTree { path: self.dir.path().join(name) };
+            let work = stage::Work::start("remove-tree", stage::WorkNs::New(&self.idmap), &request, &[]);
+            if let Err(e) = work.and_then(stage::Work::finish::<()>) {
+                eprintln!("{e}");
+            }
         }
     }
 }
@@ -354,30 +364,42 @@ fn executes_in_a_running_container() {
     kill(init);
 }
 
-/// CVE-2019-5736: a container's root must not get a writable handle on our program, whose file belongs to him.
+/// The executed file of a process, held so that it outlives the process.
+fn executable_of(pid: i32) -> OwnedFd {
+    rustix::fs::open(format!("/proc/{pid}/exe"), rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap()
+}
+
+/// CVE-2019-5736: a container's root must not get a writable handle on our program, whose file may belong to him.
 #[test]
 fn the_program_is_out_of_reach() {
     let mut one = busybox("sleep 100");
     one.spec.init = true;
     let init = one.sleeper();
-    let attack = "echo x > /proc/1/exe; echo trick: $?";
-    let (request, read) = one.request(&init, attack);
+    // The reaper is our program for as long as the container lives.
+    let (request, read) = one.request(&init, "ls -l /proc/1/exe /proc/1/fd; echo x > /proc/1/exe; echo written: $?");
     exec(request).unwrap().wait().unwrap();
     let mut text = String::new();
     fs::File::from(read).read_to_string(&mut text).unwrap();
-    assert!(text.contains("trick: 1") && (text.contains("Read-only") || text.contains("denied")), "{text}");
-    // The script's interpreter is whoever executes it: us.
+    assert!(text.contains("written: 1"), "{text}");
+    let reaper = executable_of(init.pid);
+    // A script's interpreter is whoever executes it: us. It writes its usage to a full pipe and so stays for a look.
     fs::write(one.dir.path().join("c/upper/evil"), "#!/proc/self/exe\n").unwrap();
     fs::set_permissions(one.dir.path().join("c/upper/evil"), fs::Permissions::from_mode(0o755)).unwrap();
     let (mut request, read) = one.request(&init, "");
     request.args = vec!["/evil".into()];
+    let (_, _, stderr) = request.stdio.as_ref().unwrap();
+    rustix::pipe::fcntl_setpipe_size(stderr, 4096).unwrap();
+    rustix::io::write(stderr, &[b'x'; 4096]).unwrap();
     let process = exec(request).unwrap();
-    let link = fs::read_link(format!("/proc/{}/exe", process.pid));
-    process.wait().unwrap();
+    let joined = executable_of(process.pid);
     drop(read);
-    println!("{link:?}");
+    process.wait().unwrap();
     kill(init);
-    assert!(fs::metadata(env!("CARGO_BIN_EXE_coracle")).unwrap().len() > 1000);
+    for handle in [reaper, joined] {
+        // Of the mount that it was executed through: a file system of its own would show its own state.
+        let flags = rustix::fs::fstatvfs(&handle).unwrap().f_flag;
+        assert!(flags.contains(rustix::fs::StatVfsMountFlags::RDONLY), "{flags:?}");
+    }
 }
 
 #[test]
@@ -398,4 +420,63 @@ fn other_roots_than_the_kernels_overlay() {
         one.spec.process.args = ["sh", "-c", "cat /new; ls /etc"].map(String::from).to_vec();
         assert_eq!(one.text(), "x\npasswd\n", "{root:?}");
     }
+}
+
+#[test]
+fn keeps_the_users_id() {
+    let mut one = busybox(
+        "id; stat -c '%u %g %h' /bin/busybox /bin/hard /bin/other / /tmp/s; cat /etc/passwd; echo more >> /bin/hard",
+    );
+    if one.idmap.level != Level::Full {
+        skip!("needs subordinate ids");
+    }
+    let layer = one.dir.path().join("layers/one/diff");
+    fs::hard_link(layer.join("bin/busybox"), layer.join("bin/hard")).unwrap();
+    fs::copy("/bin/busybox", layer.join("bin/other")).unwrap();
+    fs::write(layer.join("tmp/s"), "text").unwrap();
+    one.spec.userns = coracle::spec::model::UserNs::KeepId { uid: Some(1000), gid: Some(1001) };
+    one.spec.process.user = "1000:1001".into();
+    let (text, _) = one.run().unwrap();
+    assert!(text.starts_with("uid=1000"), "{text}");
+    assert!(text.contains("gid=1001"), "{text}");
+    assert_eq!(text.matches("0 0 2\n").count(), 2, "{text}");
+    assert!(text.contains(":*:1000:1001:") && text.contains("Permission denied"), "{text}");
+    // Root is another id outside, and owns everything still.
+    one.spec.process.user = "0".into();
+    one.spec.process.args = [
+        "sh",
+        "-c",
+        "id -u; rm /bin/other; echo more >> /bin/hard; stat -c %s /bin/hard /bin/busybox; cat /tmp/s; ls /bin/other",
+    ]
+    .map(String::from)
+    .to_vec();
+    let (text, _) = one.run().unwrap();
+    let size = fs::metadata("/bin/busybox").unwrap().len();
+    assert!(text.contains("No such file") && text.contains("text"), "{text}");
+    assert!(text.contains(&format!("{}\n", size + 5)), "{text}");
+    assert_eq!(fs::metadata(layer.join("bin/busybox")).unwrap().len(), size);
+}
+
+#[test]
+fn shares_namespaces_of_another_container() {
+    use coracle::spec::model::Ns;
+    let one = busybox("echo there > /dev/shm/file; echo ready > /tmp/ready; sleep 100");
+    let init = one.sleeper();
+    let ready = one.dir.path().join("c/upper/tmp/ready");
+    while !ready.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let mut two = busybox(
+        "cat /dev/shm/file; hostname; ps | grep -c '[s]leep 100'; readlink /proc/self/ns/net /proc/self/ns/user",
+    );
+    let fd = || Some(init.pidfd.try_clone().unwrap());
+    let other = || Ns::Container("f".repeat(64));
+    (two.spec.ipc, two.spec.uts, two.spec.pid) = (other(), other(), other());
+    two.spec.network.mode = NetMode::Container("f".repeat(64));
+    two.joins.set(Joins { user: fd(), net: fd(), pid: fd(), ipc: fd(), uts: fd(), cgroup: None });
+    let text = two.text();
+    let link = |ns: &str| fs::read_link(format!("/proc/{}/ns/{ns}", init.pid)).unwrap().display().to_string();
+    let want = format!("there\nbox\n1\n{}\n{}\n", link("net"), link("user"));
+    assert_eq!(text, want);
+    kill(init);
 }

@@ -6,7 +6,7 @@
 
 use super::program::Program;
 use super::terminal::Terminal;
-use super::{ExecProcess, ExecRequest, host, launch, user};
+use super::{ExecProcess, ExecRequest, cgroup, host, launch, user};
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::model::{NetMode, Ns, Seccomp, Spec};
 use crate::stage::spawn::{Child, argv, dev_null};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
-/// To X, with the pidfd of the container's PID 1 and, if there is one, the container's cgroup.procs.
+/// To X, with the pidfd of the container's PID 1.
 #[derive(Debug, Serialize, Deserialize)]
 struct Join {
     /// CLONE_NEW* of the namespaces that are not the host's.
@@ -52,13 +52,6 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
         tty: request.tty,
         window: request.window,
     };
-    let mut fds = vec![pidfd.as_fd()];
-    let procs = request
-        .cgroup
-        .as_ref()
-        .and_then(|dir| open(dir.join("cgroup.procs"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).ok());
-    fds.extend(procs.as_ref().map(AsFd::as_fd));
-
     let (ours, theirs) = Channel::pair()?;
     let protected = host::protected_program()?;
     let null = dev_null()?;
@@ -82,7 +75,13 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
     });
     let joiner = Child::from(joiner.context("start stage exec")?);
     drop((theirs, protected));
-    let started = ours.send(&frame, &fds).and_then(|()| follow(&ours));
+    if let Some(dir) = &request.cgroup
+        && let Err(e) = cgroup::attach(dir, joiner.pid)
+    {
+        // It runs all the same, outside of the container's limits.
+        log::warn!("{e}");
+    }
+    let started = ours.send(&frame, &[pidfd.as_fd()]).and_then(|()| follow(&ours));
     // X ends as soon as it has forked; EPIPE above means that it ended before.
     let code = joiner.wait()?;
     match started {
@@ -194,10 +193,6 @@ fn join(channel: &Channel) -> Result<()> {
     };
     if fds.is_empty() {
         return Err(Error::bug("enter the container: its pidfd is missing"));
-    }
-    if let Some(procs) = fds.get(1) {
-        // Refused where the caller's and the container's cgroups are delegated apart.
-        let _ = rustix::io::write(procs, b"0");
     }
     let pidfd = fds.remove(0);
     drop(fds);

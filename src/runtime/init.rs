@@ -5,7 +5,7 @@
 
 use super::plan::Step;
 use super::program::{Program, give_pipe};
-use super::setup::Setup;
+use super::setup::{Setup, shared_memory_of};
 use super::terminal::Terminal;
 use super::user::{self, User};
 use super::{RootKind, flat, fuse, reaper, rootfs};
@@ -95,7 +95,11 @@ fn run(channel: &Channel) -> Result<()> {
     let (ToInit::Plan(plan), fds) = receive(channel)? else {
         return Err(Error::bug("start PID 1 without a plan"));
     };
+    let mut shared_memory = None;
     for (fd, flags) in fds.iter().zip(&plan.joins) {
+        if *flags == libc::CLONE_NEWIPC {
+            shared_memory = shared_memory_of(fd.as_fd());
+        }
         process::setns(fd.as_fd(), *flags).context("join a namespace").map_err(|e| {
             e.hint("a namespace of another container can only be entered together with its user namespace")
         })?;
@@ -116,7 +120,7 @@ fn run(channel: &Channel) -> Result<()> {
         ids::become_root(!plan.program.one_id)?;
     }
     ids::undumpable()?;
-    let (user, master, warnings) = set_up(&plan, &mut phases, channel)?;
+    let (user, master, warnings) = set_up(&plan, &mut phases, channel, shared_memory)?;
     let fds: Vec<_> = master.iter().map(AsFd::as_fd).collect();
     channel.send(&FromInit::Created { warnings, phases }, &fds)?;
     drop(master);
@@ -126,9 +130,15 @@ fn run(channel: &Channel) -> Result<()> {
     finish(&plan, &user, channel)
 }
 
-fn set_up(plan: &Plan, phases: &mut Vec<Phase>, channel: &Channel) -> Result<(User, Option<OwnedFd>, Vec<String>)> {
+fn set_up(
+    plan: &Plan,
+    phases: &mut Vec<Phase>,
+    channel: &Channel,
+    shared_memory: Option<OwnedFd>,
+) -> Result<(User, Option<OwnedFd>, Vec<String>)> {
     let mut setup = Setup::default();
     setup.groups = plan.groups;
+    setup.shared_memory = shared_memory;
     setup.isolate()?;
     for (n, step) in plan.steps.iter().enumerate() {
         if !root_without_overlay(&mut setup, step, plan.root, channel)? {

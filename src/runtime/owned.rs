@@ -158,7 +158,7 @@ fn data_only_works(scratch: &Path) -> bool {
         let file = fs::OpenOptions::new().write(true).open(top.join("name")).context("make a probe")?;
         file.set_len(7).context("make a probe")?;
         reown::lead(&file, Path::new("/real")).context("make a probe")?;
-        let root = super::rootfs::read_only(&[top.clone()], Some(&data))?;
+        let root = super::rootfs::read_only(std::slice::from_ref(&top), Some(&data))?;
         let text =
             crate::sys::rooted::read(std::os::fd::AsFd::as_fd(&root), Path::new("name"), 64).context("read a probe")?;
         for dir in [&top, &data] {

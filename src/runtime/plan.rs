@@ -41,6 +41,10 @@ pub enum Step {
         copy_up: bool,
         or: Or,
     },
+    /// The /dev/shm of the container whose IPC namespace is joined, or a fresh one with these options.
+    SharedMemory {
+        options: Vec<String>,
+    },
     /// The file `name` of /dev, from the host.
     Node {
         name: String,
@@ -194,10 +198,11 @@ fn kernel_mounts(spec: &Spec, facts: &Facts, hidden: &dyn Fn(&str) -> bool, step
                 }
             }
         }
-        // Another container's queues; its /dev/shm is a mount of its own that only it has.
         Ns::Container(_) | Ns::Path(_) => {
             fresh("mqueue", "/dev/mqueue", &[], all, Or::Skip);
-            fresh("tmpfs", "/dev/shm", &["mode=1777", &shm], all, Or::Fail);
+            if !hidden("/dev/shm") {
+                steps.push(Step::SharedMemory { options: vec!["mode=1777".into(), shm] });
+            }
         }
     }
 }

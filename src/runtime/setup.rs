@@ -8,7 +8,7 @@ use super::user::User;
 use crate::error::{Context, Error, Kind, Result};
 use crate::sys::rooted::{self, Want};
 use crate::sys::{mount, process};
-use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::fs::{CWD, FileType, Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,10 +18,14 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub struct Setup {
     root: Option<OwnedFd>,
+    /// Our own fresh /dev: places directly in it need no lookup.
+    dev: Option<OwnedFd>,
     /// Who the program will be, once the root is there.
     pub user: User,
     pub terminal: Option<Terminal>,
     pub warnings: Vec<String>,
+    /// Another container's /dev/shm, attached nowhere.
+    pub shared_memory: Option<OwnedFd>,
     /// The empty directory behind all masked directories.
     blank: Option<OwnedFd>,
     /// Highest group that is mapped in one piece from 0 on.
@@ -70,27 +74,25 @@ impl Setup {
                     other => other,
                 }
             }
+            Step::SharedMemory { options } => {
+                let attrs = Attrs::NOSUID | Attrs::NODEV | Attrs::NOEXEC;
+                match self.shared_memory.take() {
+                    Some(tree) => self.attach(tree.as_fd(), "/dev/shm", Want::Dir, || "share /dev/shm"),
+                    None => self.fresh("tmpfs", "/dev/shm", options, attrs, false, &Or::Fail),
+                }
+            }
             Step::Node { name } => {
                 let place = format!("/dev/{name}");
-                let attrs = Attrs::NOSUID | Attrs::NOEXEC;
-                let bind = Bind {
-                    source: Path::new(&place),
-                    subpath: "",
-                    target: &place,
-                    recursive: false,
-                    attrs,
-                    chown: false,
-                    copy_up: false,
-                };
-                self.bind(&bind)
+                let what = || format!("mount {place}");
+                let node = mount::clone_tree(CWD, Path::new(&place), false).with_context(what)?;
+                self.attach(node.as_fd(), &place, Want::File, what)
             }
             Step::Link { at, to } => self.link(at, to),
             Step::Terminal { window } => {
                 let terminal = Terminal::open(self.root()?, *window)?;
-                let place = self.place("/dev/console", Want::File)?;
                 let slave = mount::clone_tree(terminal.slave.as_fd(), Path::new(""), false);
                 let slave = slave.context("clone the terminal's mount")?;
-                mount::attach(slave.as_fd(), place.as_fd()).context("mount /dev/console")?;
+                self.attach(slave.as_fd(), "/dev/console", Want::File, || "mount /dev/console")?;
                 self.terminal = Some(terminal);
                 Ok(())
             }
@@ -176,15 +178,42 @@ impl Setup {
                 }
             },
         };
-        // sysfs and proc are still empty files to the container's tree: only the mount point is made.
-        let place = match self.place(target, Want::Dir) {
-            Err(_) if *or == Or::Skip => return Ok(()),
-            other => other?,
-        };
         if copy_up {
             self.copy_up(target, made.as_fd())?;
         }
-        mount::attach(made.as_fd(), place.as_fd()).with_context(|| format!("mount {fstype} on {target}"))
+        match self.attach(made.as_fd(), target, Want::Dir, || format!("mount {fstype} on {target}")) {
+            Err(_) if *or == Or::Skip => return Ok(()),
+            other => other?,
+        }
+        if target == "/dev" && fstype == "tmpfs" {
+            self.dev = Some(made);
+        }
+        Ok(())
+    }
+
+    /// Attaches `tree` at `target`, making the mount point.
+    fn attach<S: Into<String>>(
+        &self,
+        tree: BorrowedFd<'_>,
+        target: &str,
+        want: Want,
+        what: impl FnOnce() -> S,
+    ) -> Result<()> {
+        if let (Some(dev), Some(name)) = (&self.dev, target.strip_prefix("/dev/"))
+            && !name.is_empty()
+            && !name.contains('/')
+        {
+            let made = match want {
+                Want::Dir => rustix::fs::mkdirat(dev, name, Mode::from_raw_mode(0o755)),
+                Want::File => rustix::fs::mknodat(dev, name, FileType::RegularFile, Mode::from_raw_mode(0o644), 0),
+            };
+            // What is there already may be a link, which is a matter for the general way.
+            if made.is_ok() {
+                return mount::attach_at(tree, dev.as_fd(), name).with_context(what);
+            }
+        }
+        let place = self.place(target, want)?;
+        mount::attach(tree, place.as_fd()).with_context(what)
     }
 
     /// Fills the empty directory `into` with what the image has at `target`.
@@ -229,11 +258,15 @@ impl Setup {
             }
         })?;
         set_attrs(tree.as_fd(), bind.attrs).with_context(|| format!("set the mount options of {}", bind.target))?;
-        let place = self.place(bind.target, want)?;
-        mount::attach(tree.as_fd(), place.as_fd()).with_context(|| format!("mount {shown} on {}", bind.target))
+        self.attach(tree.as_fd(), bind.target, want, || format!("mount {shown} on {}", bind.target))
     }
 
     fn link(&self, at: &str, to: &str) -> Result<()> {
+        if let (Some(dev), Some(name)) = (&self.dev, at.strip_prefix("/dev/"))
+            && rustix::fs::symlinkat(to, dev, name).is_ok()
+        {
+            return Ok(());
+        }
         let (dir, name) = at.rsplit_once('/').unwrap_or(("", at));
         let dir = self.place(dir, Want::Dir)?;
         match rustix::fs::symlinkat(to, &dir, name) {
@@ -323,6 +356,7 @@ impl Setup {
         unmount(".", UnmountFlags::DETACH).context("detach the host's root")?;
         rustix::process::chdir("/").context("enter the new root")?;
         self.blank = None;
+        self.dev = None;
         Ok(())
     }
 }
@@ -346,4 +380,15 @@ fn set_attrs(tree: BorrowedFd<'_>, attrs: Attrs) -> rustix::io::Result<()> {
         Err(Errno::PERM) if attrs.clear != 0 => mount::set_attr(tree, attrs.set, 0, attrs.propagation, true),
         other => other,
     }
+}
+
+/// The /dev/shm of the container behind `pidfd`, as a mount of nowhere: a look into its mount namespace and back. `None`
+/// where the descriptor is none of a process, or the container has no such mount.
+pub(super) fn shared_memory_of(pidfd: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let own = open("/proc/self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    process::setns(pidfd, libc::CLONE_NEWNS).ok()?;
+    let tree = mount::clone_tree(CWD, Path::new("/dev/shm"), false).ok();
+    // Without a way back nothing works any more: the next step fails on its first path.
+    process::setns(own.as_fd(), libc::CLONE_NEWNS).ok()?;
+    tree
 }

@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn follows_dockers_rules() {
-        let cases: &[(&str, &[&str], (u32, u32, &[u32], &str))] = &[
+        type Case<'a> = (&'a str, &'a [&'a str], (u32, u32, &'a [u32], &'a str));
+        let cases: &[Case<'_>] = &[
             ("", &[], (0, 0, &[0], "/root")),
             ("web", &[], (33, 33, &[33, 4, 42], "/var/www")),
             ("33", &[], (33, 33, &[33, 4, 42], "/var/www")),

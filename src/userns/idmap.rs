@@ -5,7 +5,8 @@ use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 /// How much of the id space a container gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +53,11 @@ impl IdMap {
             reason: Some(reason),
         };
         for helper in ["newuidmap", "newgidmap"] {
-            if find_helper(helper).is_none() {
+            let Some(path) = find_helper(helper) else {
                 return Ok(one(format!("{helper} is not installed (Debian package uidmap)")));
+            };
+            if let Some(why) = powerless(&path) {
+                return Ok(one(why));
             }
         }
         let name = subid::user_name(uid);
@@ -63,6 +67,13 @@ impl IdMap {
             if list.is_empty() {
                 let who = if name.is_empty() { uid.to_string() } else { name.clone() };
                 return Ok(one(format!("{file} has no range for {who} (add one: {who}:100000:65536)")));
+            }
+        }
+        for (list, file) in [(&uids, "/proc/self/uid_map"), (&gids, "/proc/self/gid_map")] {
+            if !fs::read_to_string(file).is_ok_and(|text| covers(&text, list)) {
+                return Ok(one(
+                    "the subordinate ids are not mapped in this user namespace (a container, likely)".into()
+                ));
             }
         }
         Ok(IdMap { level: Level::Full, uids: compose(uid, &uids), gids: compose(gid, &gids), reason: None })
@@ -156,6 +167,30 @@ fn parse_map(text: &str) -> impl Iterator<Item = Range> {
     })
 }
 
+/// Whether every id of `ranges` exists in the user namespace whose map is `text`.
+fn covers(text: &str, ranges: &[(u32, u32)]) -> bool {
+    let inside: Vec<Range> = parse_map(text).collect();
+    let end = |first: u32, count: u32| u64::from(first) + u64::from(count);
+    ranges.iter().all(|(first, count)| {
+        inside.iter().any(|r| *first >= r.inside && end(*first, *count) <= end(r.inside, r.count))
+    })
+}
+
+/// Why the helper at `path` can't gain its privilege; `None` if it can.
+fn powerless(path: &Path) -> Option<String> {
+    let shown = path.display();
+    if rustix::thread::no_new_privs().unwrap_or(false) {
+        return Some(format!("{shown} has no effect under no_new_privs"));
+    }
+    let set_id = fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o4000 != 0);
+    let mut value = [0u8; 32];
+    if !set_id && rustix::fs::getxattr(path, "security.capability", &mut value[..]).is_err() {
+        return Some(format!("{shown} has neither the set-uid bit nor file capabilities"));
+    }
+    let nosuid = rustix::fs::statvfs(path).is_ok_and(|s| s.f_flag.contains(rustix::fs::StatVfsMountFlags::NOSUID));
+    nosuid.then(|| format!("{shown} is on a file system mounted nosuid"))
+}
+
 /// 0 is the user, 1.. the subordinate ranges in their order.
 fn compose(own: u32, ranges: &[(u32, u32)]) -> Vec<Range> {
     let mut map = vec![Range { inside: 0, outside: own, count: 1 }];
@@ -230,6 +265,14 @@ mod tests {
             [r(0, 1000, 1), r(1, 100_000, 10), r(11, 300_000, 5)]
         );
         assert_eq!(compose(1000, &[(900, 200), (5000, 2)]), [r(0, 1000, 1), r(1, 5000, 2)]);
+    }
+
+    #[test]
+    fn sees_what_an_outer_namespace_lacks() {
+        assert!(covers("0 0 4294967295\n", &[(100_000, 65536)]));
+        assert!(covers("0 1000 1\n1 100000 65536\n", &[(1, 65536), (5, 1)]));
+        assert!(!covers("0 1000 1\n1 100000 65536\n", &[(100_000, 65536)]));
+        assert!(!covers("", &[(1, 1)]));
     }
 
     #[test]

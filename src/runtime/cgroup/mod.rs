@@ -7,8 +7,11 @@
 //! ```
 //! A cgroup with processes can't hand controllers to children (the "no internal processes" rule), hence `supervisor`.
 
+mod attach;
 mod base;
 mod limits;
+
+pub use attach::attach;
 
 use crate::error::{Context, Result};
 use crate::spec::model::Resources;
