@@ -467,7 +467,7 @@ fn shares_namespaces_of_another_container() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let mut two = busybox(
-        "cat /dev/shm/file; hostname; ps | grep -c '[s]leep 100'; readlink /proc/self/ns/net /proc/self/ns/user",
+        "cat /dev/shm/file; hostname; ps | grep -c '[s]leep 100'; readlink /proc/self/ns/net; readlink /proc/self/ns/user",
     );
     let fd = || Some(init.pidfd.try_clone().unwrap());
     let other = || Ns::Container("f".repeat(64));
