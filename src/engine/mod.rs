@@ -11,6 +11,7 @@ pub mod image_filter;
 pub mod images;
 pub mod info;
 pub mod inspect;
+pub mod logout;
 pub mod logs;
 pub mod ps;
 pub mod pull;

@@ -1,8 +1,7 @@
 //! `start`: spawns the monitor and waits until the container's program executes.
 
-use super::Ctx;
 use super::attach::{self, Attachment};
-use super::recover;
+use super::{Ctx, logout, recover};
 use crate::error::{Error, Kind, Result};
 use crate::image::Store;
 use crate::monitor::proto::{StartFrame, StartReply};
@@ -146,6 +145,9 @@ fn spawn(ctx: &Ctx, id: &str, options: &StartOptions, lock: &Flock, begin: Insta
             warnings.extend(more);
             trace.extend(phases.into_iter().map(|(phase, at)| (phase, offset + at)));
             trace.push(("answer".into(), micros(begin)));
+            if options.attach.is_none() {
+                warnings.extend(logout::warning(&[state.pid, state.monitor_pid]));
+            }
             let _ = lock;
             Ok(Started { state: *state, warnings, attachment: ours, trace, already: false })
         }

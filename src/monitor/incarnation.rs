@@ -109,15 +109,7 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
     };
     atomic::write_json(&subject.dir.state(), &state, Class::Volatile)?;
     hook::stop_at("monitor:launched");
-    let run_dir = subject.frame.paths.sockets(&subject.frame.id);
-    let active = net::setup(net::NetRequest {
-        spec: &subject.spec.network,
-        init_pid: init.pid,
-        ports: &subject.ports,
-        etc: &subject.spec.etc,
-        run_dir: &run_dir,
-        joined: joined.as_ref(),
-    })?;
+    let active = network_up(subject, init.pid, joined.as_ref())?;
     subject.trace.mark("network");
     warnings.extend(active.warnings.iter().cloned());
     if active.state != network {
@@ -161,6 +153,30 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
         mounts,
         init,
     })
+}
+
+fn network_up(subject: &Subject, init_pid: i32, joined: Option<&NetworkState>) -> Result<net::Active> {
+    net::setup(net::NetRequest {
+        spec: &subject.spec.network,
+        init_pid,
+        ports: &subject.ports,
+        etc: &subject.spec.etc,
+        run_dir: &subject.frame.paths.sockets(&subject.frame.id),
+        joined,
+    })
+}
+
+/// After a helper's death: the network's processes anew, for the container that runs on. The state says how it went.
+pub fn revive_network(subject: &Subject, incarnation: &mut Incarnation) {
+    incarnation.net = None;
+    match joined_network(subject).and_then(|joined| network_up(subject, incarnation.state.pid, joined.as_ref())) {
+        Ok(active) => {
+            incarnation.state.network = active.state.clone();
+            incarnation.net = Some(active);
+        }
+        Err(e) => incarnation.state.error = format!("the network failed: {e}"),
+    }
+    let _ = atomic::write_json(&subject.dir.state(), &incarnation.state, Class::Volatile);
 }
 
 /// Removes the cgroup if the start fails.

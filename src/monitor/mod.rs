@@ -28,7 +28,7 @@ use incarnation::{Incarnation, Subject, Trace, incarnate};
 use log::LogWriter;
 use proto::{StartFrame, StartReply};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use serve::{End, Server};
+use serve::{End, Served, Server};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -38,6 +38,9 @@ pub const STAGE: &str = "monitor";
 
 /// How long a monitor waits for its predecessor's last clean-up.
 const PREDECESSOR: Duration = Duration::from_secs(30);
+
+/// How often the network of one run is set up again.
+const REVIVALS: u32 = 16;
 
 /// Stage `monitor`: fd 3 is the start channel.
 pub fn main(_args: &[String]) -> ExitCode {
@@ -164,14 +167,7 @@ impl Monitor {
     fn live(mut self) {
         let mut backoff = policy::Backoff::default();
         loop {
-            let signal = self.subject.config.stop_signal;
-            let patience = Duration::from_secs(u64::from(self.subject.config.stop_timeout));
-            let end = self.server.serve(&mut self.incarnation, signal, patience);
-            // An error of the loop itself leaves no way to serve on: the container ends with it.
-            let end = end.unwrap_or_else(|_| {
-                let _ = boot::signal(&self.incarnation.pidfd, libc::SIGKILL);
-                End { code: containers::MONITOR_LOST, signal: libc::SIGKILL }
-            });
+            let end = self.serve();
             let uptime = self.incarnation.started.elapsed();
             let state = exit::record(&self.subject, &mut self.incarnation, end);
             match self.next(state, uptime, &mut backoff) {
@@ -179,6 +175,28 @@ impl Monitor {
                 Err(last) => return self.finish(*last),
             }
         }
+    }
+
+    /// One incarnation to its end; its network is set up anew when a helper of it dies.
+    fn serve(&mut self) -> End {
+        let signal = self.subject.config.stop_signal;
+        let patience = Duration::from_secs(u64::from(self.subject.config.stop_timeout));
+        let mut mourned = Vec::new();
+        for revivals in 0.. {
+            match self.server.serve(&mut self.incarnation, signal, patience, &mut mourned) {
+                Ok(Served::Ended(end)) => return end,
+                // A helper that dies again and again is not helped by more.
+                Ok(Served::HelperDied) if revivals < REVIVALS => {
+                    mourned.clear();
+                    incarnation::revive_network(&self.subject, &mut self.incarnation);
+                }
+                Ok(Served::HelperDied) => {}
+                Err(_) => break,
+            }
+        }
+        // An error of the loop itself leaves no way to serve on: the container ends with it.
+        let _ = boot::signal(&self.incarnation.pidfd, libc::SIGKILL);
+        End { code: containers::MONITOR_LOST, signal: libc::SIGKILL }
     }
 
     /// Waits and restarts as the policy says; gives back the last state when the container is to stay down.

@@ -14,6 +14,9 @@ use rustix::process::{WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+/// How long a container may outlive a helper that ended because of its end.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// What serves all incarnations of one container.
 pub struct Server {
     pub clients: Clients,
@@ -33,6 +36,14 @@ pub struct End {
     /// Exit code, or 128 + signal.
     pub code: i32,
     pub signal: i32,
+}
+
+/// Why [`Server::serve`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    Ended(End),
+    /// A helper of the network died under a container that lives on.
+    HelperDied,
 }
 
 #[derive(Clone, Copy)]
@@ -71,19 +82,24 @@ impl Server {
         })
     }
 
-    /// Serves one incarnation to its end.
-    pub fn serve(&mut self, inc: &mut Incarnation, stop_signal: i32, patience: Duration) -> Result<End> {
-        let mut mourned = Vec::new();
+    /// Serves one incarnation to its end, or to that of a helper. `mourned`: helpers that are known to be dead.
+    pub fn serve(
+        &mut self,
+        inc: &mut Incarnation,
+        stop_signal: i32,
+        patience: Duration,
+        mourned: &mut Vec<usize>,
+    ) -> Result<Served> {
         if self.stdin_ended {
             self.end_stdin(inc);
         }
         loop {
-            let ready = self.wait(Some(inc), &mourned, None, self.kill_at)?;
+            let ready = self.wait(Some(inc), mourned, None, self.kill_at)?;
             for source in ready {
                 match source {
                     Source::Init => {
                         self.drain(inc);
-                        return reap(&inc.pidfd);
+                        return reap(&inc.pidfd).map(Served::Ended);
                     }
                     Source::Stdout => self.pump(inc, false),
                     Source::Stderr => self.pump(inc, true),
@@ -99,7 +115,13 @@ impl Server {
                             self.kill_at = Some(Instant::now() + patience);
                         }
                     }
-                    Source::Helper(index) => mourned.push(index),
+                    Source::Helper(index) => {
+                        mourned.push(index);
+                        // Helpers end with the network namespace, a moment before the container's own end shows.
+                        if !ends_within(&inc.pidfd, FAREWELL) {
+                            return Ok(Served::HelperDied);
+                        }
+                    }
                     Source::Listener => self.clients.accept(),
                     Source::Client(number) => self.client(number, Some(inc)),
                     Source::Wish => {}
@@ -311,6 +333,12 @@ enum Copied {
     Some,
     Nothing,
     End,
+}
+
+fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(patience.subsec_nanos()) };
+    rustix::event::poll(&mut fds, Some(&timeout)).is_ok_and(|n| n > 0)
 }
 
 fn reap(pidfd: &OwnedFd) -> Result<End> {

@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Error, Result};
 use rustix::process::{Pid, PidfdFlags};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// `/proc/sys/kernel/random/boot_id` (random(4)): 36 characters, new at each boot.
 pub fn id() -> Result<String> {
@@ -38,22 +38,16 @@ pub fn open(pid: i32, ticks: u64) -> Result<Option<OwnedFd>> {
     Ok(Some(fd))
 }
 
-/// Sends a signal by number, real-time signals included.
+/// Sends a signal by number, real-time signals included. `Conflict` when the process has ended.
 pub fn signal(pidfd: &OwnedFd, number: i32) -> Result<()> {
-    let signal = signal_of(number)?;
-    match rustix::process::pidfd_send_signal(pidfd, signal) {
+    if !(1..=64).contains(&number) {
+        return Err(Error::user(format!("send signal {number}: no such signal")));
+    }
+    match crate::sys::process::pidfd_kill(pidfd.as_fd(), number) {
         Ok(()) => Ok(()),
-        Err(rustix::io::Errno::SRCH) => {
-            Err(Error::not_found(format!("send signal {number}: the process has ended"))
-                .kind(crate::error::Kind::Conflict))
-        }
+        Err(rustix::io::Errno::SRCH) => Err(Error::conflict(format!("send signal {number}: the process has ended"))),
         Err(e) => Err(crate::error::IntoError::context(e, format!("send signal {number}"))),
     }
-}
-
-fn signal_of(number: i32) -> Result<rustix::process::Signal> {
-    let bad = || Error::user(format!("send signal {number}: no such signal"));
-    rustix::process::Signal::from_named_raw(number).ok_or_else(bad)
 }
 
 #[cfg(test)]

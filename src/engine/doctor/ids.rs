@@ -11,7 +11,7 @@ use std::path::Path;
 const APPARMOR: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 
 /// Really makes a user namespace that needs no helper, and all others in it.
-pub(super) fn user_namespaces() -> Finding {
+pub(in crate::engine) fn user_namespaces() -> Finding {
     const CHECK: &str = "user-namespaces";
     let made = one_id_map()
         .and_then(|map| Work::start("probe-namespaces", WorkNs::New(&map), &json!({}), &[])?.finish::<Vec<String>>());
@@ -214,7 +214,7 @@ fn mounted_nosuid(path: &Path) -> bool {
 }
 
 /// The user's name in /etc/passwd, or his number.
-pub(super) fn user_name() -> String {
+pub(in crate::engine) fn user_name() -> String {
     let uid = geteuid().as_raw();
     let text = read("/etc/passwd").unwrap_or_default();
     text.lines()

@@ -8,6 +8,8 @@ mod network;
 mod storage;
 mod system;
 
+pub(super) use ids::user_name;
+
 pub use ids::probe_namespaces;
 pub use storage::probe_storage;
 
