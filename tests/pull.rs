@@ -191,6 +191,10 @@ fn registries_conf_mirrors_and_blocks() {
     let id = out.line();
     assert_eq!(env.run(["pull", "-q", "bb"]).success().line(), id);
     assert_eq!(env.run(["pull", "-q", "test/bb"]).success().line(), id);
+    // Short names are found in the store by what they mean, without asking anybody.
+    for name in ["bb", "test/bb"] {
+        assert_eq!(env.run(["pull", "-q", "--policy=never", name]).success().line(), id);
+    }
     let _ = env.run(["pull", "-q", "blocked.test/x"]).fails(125, &["blocks it"]);
     env.file("home/.config/containers/policy.json", r#"{"default":[{"type":"reject"}]}"#);
     let _ = env.run(["pull", "-q", "bb"]).fails(125, &["policy.json", "rejects it"]);

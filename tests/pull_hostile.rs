@@ -326,7 +326,7 @@ fn nobody_listens_and_unknown_hosts() {
 }
 
 #[test]
-fn empty_store_directory_after_a_full_disk_is_clean() {
+fn layers_that_cannot_fit_are_not_even_fetched() {
     // 1 << 60 bytes can't fit anywhere: refused before the first byte is fetched.
     let text = String::from_utf8(image().manifest).unwrap();
     let size = format!("\"size\":{}", image().blobs[&image().layers[0]].len());

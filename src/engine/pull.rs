@@ -84,19 +84,30 @@ fn pull_quietly(
 ) -> Result<Pulled> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
-    if matches!(policy, Policy::Missing | Policy::Never) {
-        match local(&store, reference, options)? {
-            Some(image) => return Ok(pulled(&image, reference, false)),
-            None if policy == Policy::Never => {
-                return Err(Error::not_found(format!("find image '{reference}' in the store"))
-                    .hint(format!("coracle pull {reference}")));
-            }
-            None => {}
+    let here_will_do = matches!(policy, Policy::Missing | Policy::Never);
+    let mut unclear = None;
+    if here_will_do {
+        match local(&store, reference, options) {
+            Ok(Some(image)) => return Ok(pulled(&image, reference, false)),
+            Ok(None) => {}
+            // A short name that several stored images have: the configuration may say which is meant.
+            Err(e) => unclear = Some(e),
         }
     }
     let registries = Registries::load(&options.env)?;
     let candidates = registries.candidates(reference)?;
-    let stored = if policy == Policy::Newer { newest_stored(&store, reference, &candidates, options)? } else { None };
+    // A short name may mean an image that was pulled under its alias or through the search list.
+    if here_will_do && let Some((image, name)) = first_stored(&store, reference, &candidates, options)? {
+        return Ok(pulled(&image, &name.canonical(), false));
+    }
+    if let Some(e) = unclear {
+        return Err(e);
+    }
+    if policy == Policy::Never {
+        return Err(Error::not_found(format!("find image '{reference}' in the store"))
+            .hint(format!("coracle pull {reference}")));
+    }
+    let stored = if policy == Policy::Newer { first_stored(&store, reference, &candidates, options)? } else { None };
     if let Some((image, name)) = &stored
         && unchanged(image, name, &registries, options, progress)
     {
@@ -143,7 +154,8 @@ fn suits(image: &Image, options: &PullOptions) -> bool {
     options.platform.as_ref().is_none_or(|want| config.architecture.is_empty() || want.distance(&theirs).is_some())
 }
 
-fn newest_stored(
+/// The stored image that one of the names means, and that name.
+fn first_stored(
     store: &Store,
     reference: &str,
     candidates: &[Reference],
