@@ -53,7 +53,7 @@ impl Program {
             }
             Err(e) => {
                 let error = Error::errno(e.raw_os_error(), what());
-                return Err(if e == Errno::NOTDIR { error.kind(Kind::CannotExec) } else { error });
+                return Err(if e == Errno::NOTDIR { error.kind(Kind::User) } else { error });
             }
         }
         match rustix::process::getcwd(Vec::new()) {
