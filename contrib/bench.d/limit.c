@@ -186,6 +186,10 @@ static int monitor(const char *dir, char *lowers, char *map, const char *network
     char path[4096], buffer[65536], state[2048];
     int out[2], errors[2], sync[2], net = strcmp(network, "host") != 0;
     setsid();
+    if (detached) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        dup2(null, 0), dup2(null, 1), dup2(null, 2);
+    }
     snprintf(path, sizeof path, "%s/log", dir);
     int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     must(log >= 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0, "pipe");

@@ -93,6 +93,15 @@ pub struct Cx {
     after_help = "See 'coracle COMMAND --help' for a command's options."
 )]
 pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options before the command.
+#[derive(clap::Args, Debug)]
+pub struct Globals {
     /// Data directory (default: $XDG_DATA_HOME/coracle)
     #[arg(long, global = false, value_name = "DIR")]
     pub root: Option<PathBuf>,
@@ -110,8 +119,6 @@ pub struct Cli {
     pub version: Option<bool>,
     #[command(flatten)]
     pub ignored: Ignored,
-    #[command(subcommand)]
-    pub command: Command,
 }
 
 /// Global options of docker and podman that mean nothing to an engine without daemon and storage drivers.

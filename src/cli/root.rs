@@ -1,12 +1,12 @@
 //! The way from argv to a command's `run` and from its result to the exit code.
 
-use super::{Cli, Command, Cx, Personality, usage};
+use super::{Cli, Command, Cx, Globals, Personality, usage};
 use crate::engine;
 use crate::error::{Error, Kind, Result};
 use crate::state::paths::Paths;
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, who: Personality) -> Result<u8> {
-    super::logger::start(if cli.debug { "debug" } else { &cli.log_level })?;
+    super::logger::start(if cli.globals.debug { "debug" } else { &cli.globals.log_level })?;
     if cli.command.needs_no_store() {
         return cli.command.run(&Cx { personality: who, engine: engine::Ctx { paths: Paths::new("", "") } });
     }
@@ -70,6 +70,9 @@ pub fn parse(mut words: Vec<OsString>) -> Result<Parsed> {
         words.remove(0);
         words.push("--help".into());
     }
+    if let Some(cli) = only(&words).and_then(|command| try_parse(command, &words).ok()) {
+        return Ok(Parsed::Run(Box::new(cli)));
+    }
     let error = match try_parse(Cli::command(), &words) {
         Ok(cli) => return Ok(Parsed::Run(Box::new(cli))),
         Err(error) => error,
@@ -93,6 +96,30 @@ pub fn parse(mut words: Vec<OsString>) -> Result<Parsed> {
         ErrorKind::DisplayVersion => Ok(Parsed::Version),
         _ => Err(usage::explain(&error, &Cli::command(), &words)),
     }
+}
+
+/// The commands of scripts and loops, which shall not wait until all others are defined too (half a millisecond).
+const FREQUENT: &[(&str, fn(clap::Command) -> clap::Command)] = &[
+    ("create", super::create::Args::augment_args),
+    ("exec", super::exec::Args::augment_args),
+    ("images", super::images::Args::augment_args),
+    ("inspect", super::inspect::Args::augment_args),
+    ("kill", super::kill::Args::augment_args),
+    ("logs", super::logs::Args::augment_args),
+    ("ps", super::ps::Args::augment_args),
+    ("rm", super::rm::Args::augment_args),
+    ("run", super::run::Args::augment_args),
+    ("start", super::start::Args::augment_args),
+    ("stop", super::stop::Args::augment_args),
+    ("wait", super::wait::Args::augment_args),
+];
+
+/// The definition with nothing but the command in `words`, if it is a frequent one. It accepts nothing that the whole
+/// definition would not; what it refuses is parsed again with the whole one, whose messages know the alternatives.
+fn only(words: &[OsString]) -> Option<clap::Command> {
+    // A global option's value may be taken for the command: that fails, and the whole definition decides.
+    let (name, augment) = words.iter().find_map(|word| FREQUENT.iter().find(|(name, _)| word == name))?;
+    Some(Globals::augment_args(clap::Command::new("coracle")).subcommand(augment(clap::Command::new(*name))))
 }
 
 fn try_parse(mut command: clap::Command, words: &[OsString]) -> Result<Cli, clap::Error> {
@@ -141,14 +168,14 @@ fn personality() -> Personality {
 
 fn context(cli: &Cli, personality: Personality) -> Result<Cx> {
     let dirs = directories::BaseDirs::new();
-    let data = match (&cli.root, &dirs) {
+    let data = match (&cli.globals.root, &dirs) {
         (Some(root), _) => root.clone(),
         (None, Some(d)) => d.data_dir().join("coracle"),
         (None, None) => {
             return Err(Error::user("find the data directory: HOME is not set").hint("set HOME or use --root DIR"));
         }
     };
-    let run = match (&cli.runroot, dirs.as_ref().and_then(|d| d.runtime_dir())) {
+    let run = match (&cli.globals.runroot, dirs.as_ref().and_then(|d| d.runtime_dir())) {
         (Some(run), _) => run.clone(),
         (None, Some(run)) => run.join("coracle"),
         (None, None) => private_tmp()?,
@@ -240,6 +267,20 @@ mod tests {
         assert!(parsed("run -e A=1 -e B=2 x").contains(r#"env: ["A=1", "B=2"]"#));
         // After the image all belongs to the container's command.
         assert_eq!(parsed("run --rm x ls -la --rm=false"), parsed("run --rm=1 x ls -la --rm=false"));
+    }
+
+    #[test]
+    fn frequent_commands_are_defined_alone_alike() {
+        for line in ["ps -aq", "--root /x run --rm -it -e A=b x sh -c ps", "--root run ps", "rm -f a b", "logs -n 5 a"]
+        {
+            let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            let whole = try_parse(Cli::command(), &words).unwrap();
+            assert_eq!(parsed(line), format!("{:?}", whole.command));
+        }
+        let all = Cli::command();
+        for (name, _) in FREQUENT {
+            assert!(all.find_subcommand(name).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::run_flags::ContainerFlags;
 use super::term::{self, DetachKeys};
 use super::{Cx, Personality, create, run_request};
 use crate::engine::attach::{AttachEnd, RelayOptions, relay};
-use crate::engine::start::{AttachStreams, StartOptions, start};
+use crate::engine::start::{AttachStreams, StartOptions, standby, start_with};
 use crate::error::{Context, Error, Result};
 use std::io::Write;
 use std::time::Instant;
@@ -36,6 +36,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     check_terminal(&args, cx)?;
     let (request, warnings) = run_request::request(&args.flags, cx, args.detach)?;
     let parsed = begun.elapsed();
+    let standby = standby(args.trace_time)?;
     let outcome = create::make(&args.flags, &request, warnings, cx)?;
     let created = begun.elapsed();
     let options = StartOptions {
@@ -43,7 +44,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         window: if request.tty { term::window_size(std::io::stdin()).or_else(stdout_size) } else { None },
         trace: args.trace_time,
     };
-    let started = start(&cx.engine, &outcome.id, &options).map_err(|e| {
+    let started = start_with(&cx.engine, &outcome.id, &options, Some(standby)).map_err(|e| {
         // A container with --rm is gone after this: its id is worth nothing.
         if let Some(file) = request.cidfile.as_ref().filter(|_| request.rm) {
             let _ = std::fs::remove_file(file);

@@ -58,9 +58,30 @@ pub struct Started {
     pub already: bool,
 }
 
+/// A monitor that has no container yet. Dropping it ends it.
+#[derive(Debug)]
+pub struct Standby {
+    monitor: stage::Child,
+    channel: Channel,
+}
+
+/// Starts a monitor early: it gets ready while its container is made. With `trace` it may write to stderr.
+pub fn standby(trace: bool) -> Result<Standby> {
+    let (channel, remote) = Channel::pair()?;
+    let stderr = if trace { Streams::Stderr } else { Streams::Null };
+    // Our copy of the monitor's end, which would keep its death from being seen, goes with this function.
+    let monitor = stage::spawn(monitor::STAGE, &[], &[remote.as_fd()], stderr, true)?;
+    Ok(Standby { monitor, channel })
+}
+
 /// Starts a created or exited container by its full id. An error of the kinds CannotExec and CommandNotFound is the
 /// program's (exit codes 126 and 127). A container with `--rm` is gone after an error.
 pub fn start(ctx: &Ctx, id: &str, options: &StartOptions) -> Result<Started> {
+    start_with(ctx, id, options, None)
+}
+
+/// As [`start`], with a monitor that stands by.
+pub fn start_with(ctx: &Ctx, id: &str, options: &StartOptions, standby: Option<Standby>) -> Result<Started> {
     let begin = Instant::now();
     let dir = ctx.paths.container(id);
     // Held until the program executes, so nobody else starts, stops or removes it meanwhile.
@@ -73,7 +94,7 @@ pub fn start(ctx: &Ctx, id: &str, options: &StartOptions) -> Result<Started> {
         let attachment = options.attach.map(|streams| attach::connect(ctx, id, streams)).transpose()?;
         return Ok(Started { state: running, warnings: Vec::new(), attachment, trace: Vec::new(), already: true });
     }
-    let result = spawn(ctx, id, options, &lock, begin);
+    let result = spawn(ctx, id, options, standby, &lock, begin);
     // The monitor itself cleans up after a failed start. This is for a failure before there was one, or its death.
     if result.is_err() && dir.path().is_dir() && Life::held(&dir.life()).is_ok_and(|held| !held) {
         abandon(ctx, id, &lock);
@@ -108,7 +129,14 @@ fn settle(ctx: &Ctx, id: &str, lock: &Flock) -> Result<Option<State>> {
     Ok(None)
 }
 
-fn spawn(ctx: &Ctx, id: &str, options: &StartOptions, lock: &Flock, begin: Instant) -> Result<Started> {
+fn spawn(
+    ctx: &Ctx,
+    id: &str,
+    options: &StartOptions,
+    standby: Option<Standby>,
+    lock: &Flock,
+    begin: Instant,
+) -> Result<Started> {
     let container = containers::load(&ctx.paths, id)?;
     let spec: Spec = containers::load_spec(&ctx.paths, id)?;
     let _ = std::fs::remove_file(container.dir.desired());
@@ -120,13 +148,9 @@ fn spawn(ctx: &Ctx, id: &str, options: &StartOptions, lock: &Flock, begin: Insta
     let streams = options.attach.map(|s| if passthrough { AttachStreams::default() } else { s });
     let (ours, theirs) = streams.map(|s| attach::pair(ctx, &container, s)).transpose()?.unzip();
     frame.attached = theirs.is_some();
-    let (channel, remote) = Channel::pair()?;
     let mut trace = vec![("load".to_string(), micros(begin))];
     hook::stop_at("cli:spawn");
-    let stderr = if options.trace { Streams::Stderr } else { Streams::Null };
-    let monitor = stage::spawn(monitor::STAGE, &[], &[remote.as_fd()], stderr, true)?;
-    // Our copy of the monitor's end would keep its death from being seen.
-    drop(remote);
+    let Standby { monitor, channel } = standby.map_or_else(|| self::standby(options.trace), Ok)?;
     let mut fds: Vec<BorrowedFd> = theirs.iter().map(AsFd::as_fd).collect();
     if passthrough {
         fds.extend([rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()]);

@@ -21,7 +21,11 @@ pub const RESTARTING: &str = "restarting";
 /// Ends the helpers and gives the state after this end; `status` is for the caller to say.
 pub fn record(subject: &Subject, incarnation: &mut Incarnation, end: End) -> State {
     let oom_killed = incarnation.cgroup.as_ref().is_some_and(|c| c.oom_killed());
-    incarnation.net = None;
+    // A tap device takes the kernel many milliseconds to undo: nobody who waits for the container waits for that.
+    if let Some(net) = &mut incarnation.net {
+        net.stop();
+    }
+    incarnation.remains = incarnation.net.take();
     incarnation.init.ended();
     if let Some(cgroup) = incarnation.cgroup.take() {
         cgroup.remove();

@@ -37,6 +37,8 @@ pub struct Incarnation {
     pub warnings: Vec<String>,
     /// Its drop ends the helpers.
     pub net: Option<net::Active>,
+    /// The network after the container's end: its helpers are killed and still to be waited for.
+    pub remains: Option<net::Active>,
     pub cgroup: Option<Cgroup>,
     /// Keeps the container's mounts until the exit is recorded: unmounting an overlay syncs its whole file system.
     pub mounts: Option<OwnedFd>,
@@ -149,6 +151,7 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
         started: Instant::now(),
         warnings,
         net: Some(active),
+        remains: None,
         cgroup: cgroup.release(),
         mounts,
         init,

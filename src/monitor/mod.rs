@@ -255,6 +255,7 @@ impl Monitor {
         // Nobody waits for these any more: the unmount of a synced overlay, the disk's confirmation of the exit
         // record, the deletion of the files.
         self.incarnation.mounts = None;
+        self.incarnation.remains = None;
         match removed {
             Some(trash) => remove::destroy(&trash, Some(&self.subject.frame.idmap)),
             None => exit::sync(&self.subject.dir),

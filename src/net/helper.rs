@@ -119,6 +119,11 @@ impl Helper {
         self.reaped
     }
 
+    /// None of them has anything to save; waiting for a polite end would only delay the container's.
+    pub(crate) fn kill(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
     fn reap(&self, options: WaitIdOptions) -> bool {
         loop {
             match rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED | options) {
@@ -135,8 +140,7 @@ impl Drop for Helper {
     fn drop(&mut self) {
         self.exit = None;
         if !self.reaped {
-            // None of them has anything to save; waiting for a polite end would only delay the container's.
-            let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+            self.kill();
             self.reap(WaitIdOptions::empty());
         }
     }

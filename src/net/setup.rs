@@ -31,6 +31,15 @@ pub struct Active {
     pub warnings: Vec<String>,
 }
 
+impl Active {
+    /// Kills the helpers. The ports are free when this returns; other helpers may take their time to go (dropping
+    /// waits for them).
+    pub fn stop(&mut self) {
+        self.helpers.iter().for_each(Helper::kill);
+        self.helpers.retain(|h| h.name != forward::STAGE);
+    }
+}
+
 /// The state that [`setup`] most likely gives, known before any namespace exists: enough to write the /etc files.
 pub fn expected(spec: &Network, ports: &HostPorts) -> NetworkState {
     let named = |mode: &str| NetworkState { mode: mode.to_owned(), ..NetworkState::default() };

@@ -98,7 +98,11 @@ impl Setup {
             }
             Step::Names { hostname, domain } => process::set_names(hostname.as_deref(), domain.as_deref())
                 .with_context(|| format!("set the host name {}", hostname.as_deref().unwrap_or_default())),
-            Step::Loopback => process::loopback_up().context("switch the loopback device on"),
+            Step::Loopback => {
+                // Nobody else is on the helper's link: its IPv6 address need not wait a second for objections.
+                let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+                process::loopback_up().context("switch the loopback device on")
+            }
             Step::PingRange => {
                 // A kernel without IPv4 or ping sockets is no reason to fail.
                 let _ = self.sysctl("net.ipv4.ping_group_range", &format!("0 {}", self.groups));

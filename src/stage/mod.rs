@@ -28,6 +28,10 @@ pub fn dispatch(table: &[(&str, Entry)], jobs: &[(&str, Job)]) -> Option<ExitCod
     }
     let name = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
+    // In `ps` and `top`, which would show the "exe" of /proc/self/exe.
+    if let Ok(comm) = std::ffi::CString::new(format!("coracle-{name}")) {
+        let _ = rustix::thread::set_name(&comm);
+    }
     if name == work::STAGE {
         return Some(work::main(jobs, &rest));
     }
