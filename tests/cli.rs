@@ -39,7 +39,7 @@ fn formats_of_all_lists() {
     env.sh("images --format '{{.Repository}}'").success().has("hello");
     env.sh("inspect -f '{{.State.Status}} {{len .Mounts}} {{range .Config.Cmd}}[{{.}}]{{end}}' c")
         .success()
-        .has("running 0 [sleep][forever]");
+        .has("running 0 [/hello]");
     env.sh("inspect -f '{{if .State.Running}}up{{else}}down{{end}}' c").success().prints("up\n");
     env.sh("inspect -f '{{index .Config.Labels \"k\" | upper}}' c").success().prints("V\n");
     let out = env.sh("ps --format '{{.Names'").code(125);
@@ -99,4 +99,30 @@ fn trace_time_prints_phases() {
     let env = TestEnv::new();
     let out = env.sh("run --rm --trace-time hello /hello exit 0").success();
     assert!(out.stderr.contains("ms"), "{out}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error_and_hurts_no_container() {
+    let env = TestEnv::new();
+    env.start("--name c hello sleep forever");
+    // Its stdout is a pipe that nobody reads: the child ends by SIGPIPE, or at least without a word.
+    let mut child = env.spawn(["ps"]);
+    drop(child.stdout.take());
+    let out = child.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&out.stderr).is_empty(), "{out:?}");
+    env.sh("inspect -f '{{.State.Running}}' c").success().prints("true\n");
+}
+
+#[test]
+fn inspect_says_what_is_missing_and_shows_the_rest() {
+    let env = TestEnv::new();
+    env.start("--name c hello sleep forever");
+    let out = env.sh("inspect c nosuch").code(125);
+    assert_eq!(out.json().as_array().map(Vec::len), Some(1));
+    assert!(out.stderr.contains("nosuch"), "{}", out.stderr);
+    env.sh("inspect --type image hello -f '{{.Os}}'").success().prints("linux\n");
+    env.sh("inspect --type image c").code(125);
+    let out = env.sh("inspect c -f '{{.Nmae}}'").code(125);
+    assert_eq!(out.stdout, "");
+    env.sh("info -f '{{.Host.Security.Rootless}} {{.ServerVersion}}'").success().has(env!("CARGO_PKG_VERSION"));
 }

@@ -25,6 +25,8 @@ impl RawGuard {
         let saved = tcgetattr(&fd).context("read the terminal's mode")?;
         let fd = rustix::io::fcntl_dupfd_cloexec(&fd, 3).context("duplicate the terminal's descriptor")?;
         remember(&fd, &saved);
+        // Being killed for a reader that left (`run -it … | head`) would leave the terminal as it is.
+        crate::sys::signal::pipe_fails();
         let guard = RawGuard { fd, saved };
         guard.enter()?;
         Ok(guard)
