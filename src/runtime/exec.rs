@@ -74,7 +74,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
         ambient: false,
     });
     let joiner = Child::from(joiner.context("start stage exec")?);
-    drop((theirs, protected));
+    drop(theirs);
     if let Some(dir) = &request.cgroup
         && let Err(e) = cgroup::attach(dir, joiner.pid)
     {
@@ -84,6 +84,8 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
     let started = ours.send(&frame, &[pidfd.as_fd()]).and_then(|()| follow(&ours));
     // X ends as soon as it has forked; EPIPE above means that it ended before.
     let code = joiner.wait()?;
+    // By now its maker has ended, or nearly so.
+    drop(protected);
     match started {
         Ok(Some(process)) => Ok(process),
         Ok(None) => Err(Error::bug(format!("enter the container: the helper died (exit code {code})"))),

@@ -3,7 +3,7 @@
 use crate::error::{Context, Error, Result};
 use crate::spec::model::{Spec, UserNs};
 use crate::stage;
-use crate::sys::clone::{Exec, Program, Spawned, detached_mount, spawn};
+use crate::sys::clone::{DetachedMount, Exec, Program, Spawned, detached_mount, spawn};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, memfd_create, open, openat};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -29,17 +29,33 @@ pub(super) fn spawn_protected(exec: &Exec<'_>) -> Result<Spawned> {
     spawn(&Exec { program: Program::Fd(copy.as_fd()), ..*exec })
 }
 
+/// Our program, where nobody in a container can write it.
+#[derive(Debug)]
+pub(super) enum Protected {
+    Mount(DetachedMount),
+    Copy(OwnedFd),
+}
+
+impl AsFd for Protected {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Protected::Mount(mount) => mount.fd.as_fd(),
+            Protected::Copy(copy) => copy.as_fd(),
+        }
+    }
+}
+
 /// A descriptor to execute our program through, for a process that will enter a container: as for [`spawn_protected`].
-pub(super) fn protected_program() -> Result<OwnedFd> {
+pub(super) fn protected_program() -> Result<Protected> {
     let program = stage::program();
     let meta = fs::metadata(program).context("look at our own program")?;
     if let Ok(path) = fs::read_link(program).or_else(|_| fs::canonicalize(program)) {
         let path = stage::spawn::cstring(path.as_os_str().as_bytes())?;
-        if let Ok(fd) = detached_mount(&path, meta.dev(), meta.ino()) {
-            return Ok(fd);
+        if let Ok(mount) = detached_mount(&path, meta.dev(), meta.ino()) {
+            return Ok(Protected::Mount(mount));
         }
     }
-    sealed_copy(program)
+    sealed_copy(program).map(Protected::Copy)
 }
 
 /// A memfd with the program's content that nobody can change any more.

@@ -293,13 +293,28 @@ unsafe fn open_program(shared: &mut Shared<'_>) -> c_int {
     }
 }
 
+/// The mount of [`detached_mount`].
+#[derive(Debug)]
+pub struct DetachedMount {
+    pub fd: OwnedFd,
+    /// Its maker, on its way out.
+    maker: c_int,
+}
+
+impl Drop for DetachedMount {
+    /// Reaps the maker: the end of its mount namespace takes milliseconds, so let other work come first.
+    fn drop(&mut self) {
+        reap(self.maker);
+    }
+}
+
 /// A read-only mount of the file `path` alone, made in a user and mount namespace that is gone again when we return:
 /// whoever executes a program through it can't be made to give up a writable handle on the program's file. No
 /// privilege needed but that of making a user namespace.
 ///
 /// # Errors
 /// As for [`Program::Detached`].
-pub fn detached_mount(path: &CStr, device: u64, inode: u64) -> Result<OwnedFd> {
+pub fn detached_mount(path: &CStr, device: u64, inode: u64) -> Result<DetachedMount> {
     let exec = Exec {
         program: Program::Detached { path, device, inode },
         argv: &[],
@@ -341,12 +356,13 @@ pub fn detached_mount(path: &CStr, device: u64, inode: u64) -> Result<OwnedFd> {
     if pid < 0 {
         return Err(Error::errno(errno, STEPS[CLONE_INNER]));
     }
-    reap(pid);
     if shared.step != usize::MAX {
+        reap(pid);
         return Err(Error::errno(shared.errno, STEPS[shared.step]));
     }
     // SAFETY: the child opened it in our table and told nobody but us.
-    Ok(unsafe { OwnedFd::from_raw_fd(shared.inner_pid) })
+    let fd = unsafe { OwnedFd::from_raw_fd(shared.inner_pid) };
+    Ok(DetachedMount { fd, maker: pid })
 }
 
 /// The child of [`detached_mount`].
