@@ -119,7 +119,8 @@ const FREQUENT: &[(&str, fn(clap::Command) -> clap::Command)] = &[
 fn only(words: &[OsString]) -> Option<clap::Command> {
     // A global option's value may be taken for the command: that fails, and the whole definition decides.
     let (name, augment) = words.iter().find_map(|word| FREQUENT.iter().find(|(name, _)| word == name))?;
-    Some(Globals::augment_args(clap::Command::new("coracle")).subcommand(augment(clap::Command::new(*name))))
+    let root = clap::Command::new("coracle").version(env!("CARGO_PKG_VERSION")).disable_version_flag(true);
+    Some(Globals::augment_args(root).subcommand(augment(clap::Command::new(*name))))
 }
 
 fn try_parse(mut command: clap::Command, words: &[OsString]) -> Result<Cli, clap::Error> {
