@@ -114,26 +114,6 @@ fn corrupt_state_files_are_named_and_can_be_removed() {
 }
 
 #[test]
-fn no_space_is_said_and_leaves_no_trace() {
-    // A small file system of one's own needs root or a user namespace that outlives the mount: only root does it here.
-    if !is_root() || !common::fixtures::can_make() {
-        skip!("mounting a small tmpfs needs root and the busybox fixture");
-    }
-    let env = TestEnv::unchecked();
-    std::fs::create_dir(env.root()).unwrap();
-    common::fixtures::sh(&env.dir, "mount -t tmpfs -o size=600k small data");
-    let archive = common::fixtures::busybox();
-    let out = env.run(["load".as_ref(), "-i".as_ref(), archive.as_os_str()]);
-    let code = out.code;
-    let text = out.stderr.clone();
-    let left = std::fs::read_dir(env.root().join("tmp")).map(|d| d.count()).unwrap_or(0);
-    common::fixtures::sh(&env.dir, "umount data");
-    assert_eq!(code, 125, "{text}");
-    assert!(text.contains("no space"), "{text}");
-    assert_eq!(left, 0, "files left in tmp");
-}
-
-#[test]
 fn help_goes_to_stdout_and_is_complete() {
     let env = TestEnv::new();
     env.sh("--help").success().has("run").has("doctor");

@@ -29,7 +29,7 @@ fn info_and_version_are_data() {
 #[test]
 fn formats_of_all_lists() {
     let env = TestEnv::new();
-    env.start("--name c -l k=v hello /hello sleep forever");
+    env.start("--name c -l k=v hello sleep forever");
     env.sh("ps --format '{{.Names}}'").success().prints("c\n");
     env.sh("ps --format 'table {{.Names}}\\t{{.Image}}'").success().has("NAMES").has("hello");
     env.sh("ps --format '{{json .}}'").success().json();
@@ -49,7 +49,7 @@ fn formats_of_all_lists() {
 #[test]
 fn inspect_has_dockers_fields() {
     let env = TestEnv::new();
-    env.start("--name c -e A=1 -p 127.0.0.1::80 --tmpfs /t hello /hello sleep forever");
+    env.start("--name c -e A=1 -p 127.0.0.1::80 --tmpfs /t hello sleep forever");
     let i = env.inspect("c");
     for path in [
         "/Id",
@@ -89,7 +89,7 @@ fn completions_are_printed() {
 #[test]
 fn top_and_port_of_a_running_container() {
     let env = TestEnv::new();
-    env.start("--name c -p 127.0.0.1::80 hello /hello sleep forever");
+    env.start("--name c -p 127.0.0.1::80 hello sleep forever");
     env.sh("top c").success().has("PID").has("sleep forever");
     env.sh("port c").success().has("80/tcp -> 127.0.0.1:");
 }

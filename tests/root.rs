@@ -37,3 +37,23 @@ fn devices_can_not_be_made_nor_read() {
     let out = env.run(["run", "--rm", "--cap-add", "ALL", "busybox", "sh", "-c", script]);
     assert!(out.stdout.is_empty() && out.stderr.to_lowercase().contains("not permitted"), "{out}");
 }
+
+#[test]
+fn no_space_is_said_and_leaves_no_trace() {
+    if !is_root() {
+        skip!("mounting a small file system needs root");
+    }
+    need!("busybox", "umoci", "skopeo");
+    let env = TestEnv::unchecked();
+    std::fs::create_dir(env.root()).unwrap();
+    common::fixtures::sh(&env.dir, "mount -t tmpfs -o size=600k small data");
+    let archive = common::fixtures::busybox();
+    let out = env.run(["load".as_ref(), "-i".as_ref(), archive.as_os_str()]);
+    let code = out.code;
+    let text = out.stderr.clone();
+    let left = std::fs::read_dir(env.root().join("tmp")).map(|d| d.count()).unwrap_or(0);
+    common::fixtures::sh(&env.dir, "umount data");
+    assert_eq!(code, 125, "{text}");
+    assert!(text.contains("no space"), "{text}");
+    assert_eq!(left, 0, "files left in tmp");
+}
