@@ -92,7 +92,6 @@ mod tests {
             host_port: 8080,
             container_port: 80,
             protocol: protocol.into(),
-            ..Default::default()
         };
         assert_eq!(
             lines(&[port("", "tcp"), port("127.0.0.1", "udp"), port("::1", "tcp")]),
