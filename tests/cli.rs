@@ -39,7 +39,7 @@ fn formats_of_all_lists() {
     env.sh("images --format '{{.Repository}}'").success().has("hello");
     env.sh("inspect -f '{{.State.Status}} {{len .Mounts}} {{range .Config.Cmd}}[{{.}}]{{end}}' c")
         .success()
-        .has("running 0 [/hello]");
+        .has("running 0 [sleep][forever]");
     env.sh("inspect -f '{{if .State.Running}}up{{else}}down{{end}}' c").success().prints("up\n");
     env.sh("inspect -f '{{index .Config.Labels \"k\" | upper}}' c").success().prints("V\n");
     let out = env.sh("ps --format '{{.Names'").code(125);

@@ -43,7 +43,7 @@ fn commands_that_can_not_start() {
     env.sh("run --rm busybox /etc").fails(126, &["/etc"]);
     // Detached, the caller learns it all the same, at once.
     env.sh("run -d busybox nosuchprogram").fails(127, &["nosuchprogram"]);
-    let _ = env.sh("run --rm -w /etc/passwd busybox true").fails(126, &["/etc/passwd"]);
+    let _ = env.sh("run --rm -w /etc/passwd busybox true").fails(125, &["/etc/passwd"]);
 }
 
 #[test]

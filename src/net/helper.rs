@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn reports_readiness_and_ends_with_the_handle() {
         let (reading, writing) = pipe().unwrap();
-        let script = format!("echo hello; echo 1 >&{}; exec sleep 60", writing.as_raw_fd());
+        // By path: dash knows one-digit descriptors only.
+        let script = format!("echo hello; echo 1 >/proc/self/fd/{}; exec sleep 60", writing.as_raw_fd());
         let mut helper =
             Helper::start("sh", command(Path::new("/bin/sh"), ["-c", &script]), &[writing.as_fd()], None).unwrap();
         drop(writing);

@@ -69,13 +69,18 @@ pub(super) fn words(file: &Path) -> Vec<String> {
 /// Hands all controllers of `dir` to its children, making room for that by moving ourselves into `supervisor`.
 fn prepare(dir: PathBuf) -> Base {
     let available = words(&dir.join("cgroup.controllers"));
-    let mut missing: Vec<String> = missing_in(&dir, &available);
-    if !missing.is_empty() && !enable(&dir, &missing) {
-        let supervisor = dir.join("supervisor");
-        let _ = fs::create_dir(&supervisor);
-        move_ourselves(&dir, &supervisor);
-        missing = missing_in(&dir, &available);
-        enable(&dir, &missing);
+    let missing = missing_in(&dir, &available);
+    if !missing.is_empty() {
+        // First, not after a refusal: cpu, cpuset and pids can be enabled beside processes, but turn the cgroup into a
+        // threaded domain, whose children take no processes. The hierarchy's root is exempt from all that.
+        if dir.join("cgroup.type").exists() {
+            let supervisor = dir.join("supervisor");
+            let _ = fs::create_dir(&supervisor);
+            move_ourselves(&dir, &supervisor);
+        }
+        if !dir.join("cgroup.type").exists() || words(&dir.join("cgroup.procs")).is_empty() {
+            enable(&dir, &missing);
+        }
     }
     let absent: Vec<&str> = CONTROLLERS.into_iter().filter(|c| !available.iter().any(|a| a == c)).collect();
     let why_missing = if absent.is_empty() {
@@ -91,10 +96,12 @@ fn missing_in(dir: &Path, available: &[String]) -> Vec<String> {
     available.iter().filter(|c| CONTROLLERS.contains(&c.as_str()) && !enabled.contains(c)).cloned().collect()
 }
 
-/// Enables one by one: one refused controller must not take the others with it. True when all are on.
-fn enable(dir: &Path, controllers: &[String]) -> bool {
+/// Enables one by one: one refused controller must not take the others with it.
+fn enable(dir: &Path, controllers: &[String]) {
     let file = dir.join("cgroup.subtree_control");
-    controllers.iter().filter(|c| fs::write(&file, format!("+{c}")).is_err()).count() == 0
+    for controller in controllers {
+        let _ = fs::write(&file, format!("+{controller}"));
+    }
 }
 
 /// Moves this process and, in a foreground run of a service, the CLI above it; processes of others stay.
