@@ -122,7 +122,6 @@ fn run(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Monito
 type Prepared = (Subject, Server, Vec<String>);
 
 /// Everything before the first process: whatever can fail because of others (ports, names of files) fails here.
-#[allow(clippy::type_complexity)]
 fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Prepared, (Error, Option<Box<Subject>>)> {
     let _ = channel;
     let dir = frame.paths.container(&frame.id);

@@ -38,17 +38,7 @@ pub(super) fn bindings(asked: &[PortMapping]) -> Doc {
 }
 
 /// `HostConfig.NetworkMode`.
-pub(super) fn mode(mode: &NetMode) -> String {
-    match mode {
-        NetMode::Default => "bridge".into(),
-        NetMode::None => "none".into(),
-        NetMode::Host => "host".into(),
-        NetMode::Slirp4netns(_) => "slirp4netns".into(),
-        NetMode::Pasta(_) => "pasta".into(),
-        NetMode::Container(id) => format!("container:{id}"),
-        NetMode::Path(path) => format!("ns:{path}"),
-    }
-}
+pub(super) use crate::engine::filter::network_name as mode;
 
 /// `NetworkSettings` of a container with `state` (empty addresses while it does not run).
 pub(super) fn settings(spec: &Network, state: &NetworkState, config: &Config, docker: bool, pid: i32) -> Doc {
