@@ -1,0 +1,170 @@
+"""Cases of `contrib/bench images`: what moves images, beside podman and skopeo.
+
+The image has 8 layers of real files, those of this machine's own /usr, and lies in a registry on loopback. What a
+command made is removed again outside the measured time.
+"""
+
+import hashlib, json, os, shutil, socket, statistics, subprocess, sys, tarfile, time
+
+CASES = ["pull_gzip", "pull_zstd"]
+# MB of files a layer: a large base, then ever smaller additions, as images are.
+LAYERS = [120, 80, 60, 40, 20, 10, 5, 1]
+KIND = "application/vnd.oci.image."
+
+
+class Images:
+    rounds = int(os.environ.get("BENCH_ROUNDS", "5"))
+
+    def __init__(self, bench, report):
+        self.bench, self.dir, self.report, self.registry = bench, bench.dir, report, None
+        if skopeo := shutil.which("skopeo"):
+            bench.tools["skopeo"] = [skopeo, "--insecure-policy"]
+        if "podman" in bench.tools:
+            # Its own choice falls on vfs, which copies every layer: not what its users have.
+            overlay = bench.tools["podman"] + ["--storage-driver", "overlay"]
+            if subprocess.run(overlay + ["images"], stdin=bench.null, capture_output=True).returncode == 0:
+                bench.tools["podman"] = overlay
+
+    def prepare(self):
+        if "skopeo" not in self.bench.tools or not shutil.which("docker-registry"):
+            sys.exit("the image cases need skopeo and docker-registry (Debian has both)")
+        self.port = free_port()
+        os.makedirs(self.dir + "/registry")
+        with open(self.dir + "/registry.yml", "w") as f:
+            f.write(f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {self.dir}/registry}}}}\n"
+                    f"http: {{addr: '127.0.0.1:{self.port}'}}\n")
+        self.registry = subprocess.Popen(["docker-registry", "serve", self.dir + "/registry.yml"], stdin=self.bench.null,
+                                         stdout=self.bench.null, stderr=self.bench.null)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        entries, size = write_layout(self.dir + "/layout", LAYERS)
+        for kind in ("gzip", "zstd"):
+            # With a memory of its own, or skopeo takes the blobs of the other kind.
+            self.bench.sh(self.bench.tools["skopeo"] + [
+                "copy", "-q", "--dest-tls-verify=false", "--dest-compress-format", kind, f"oci:{self.dir}/layout:bench",
+                f"docker://{self.name(kind)}"], env={**os.environ, "HOME": f"{self.dir}/{kind}", "XDG_DATA_HOME": ""})
+        shutil.rmtree(self.dir + "/layout")
+        print(f"an image of {len(LAYERS)} layers, {entries} entries, {size / 1e6:.0f} MB of tar")
+        # The first podman makes its database and a process that stays.
+        if "podman" in self.bench.tools:
+            self.bench.sh(self.bench.tools["podman"] + ["images"])
+            self.bench.keep = frozenset(self.children())
+
+    def name(self, kind):
+        return f"127.0.0.1:{self.port}/bench-{kind}:latest"
+
+    def children(self):
+        with open("/proc/self/task/%d/children" % os.getpid()) as f:
+            return {int(p) for p in f.read().split()}
+
+    def compare(self, title, commands, undo, rounds=None):
+        """Runs every tool's command in turn; `undo` has a command, or a function, that takes its result away again."""
+        self.bench.keep = frozenset(self.children())
+        times = {t: [] for t in commands if t in self.bench.tools}
+        for n in range(rounds or self.rounds):
+            for tool in sorted(times, reverse=bool(n % 2)):
+                times[tool].append(self.bench.once(self.bench.tools[tool] + commands[tool]))
+                back = undo.get(tool)
+                if callable(back):
+                    back()
+                elif back:
+                    self.bench.sh(self.bench.tools[tool] + back)
+        self.report(title, {t: (statistics.median(w for w, _ in v), min(w for w, _ in v), statistics.median(c for _, c in v))
+                            for t, v in times.items()})
+
+    # -- cases --------------------------------------------------------------------------------------------------------
+
+    def pull(self, kind):
+        name, target = self.name(kind), self.dir + "/copy"
+        copy = ["copy", "-q", "--src-tls-verify=false", f"docker://{name}", f"dir:{target}"]
+        self.compare(f"pull, {kind}", {"coracle": ["pull", "-q", name], "podman": ["pull", "-q", "--tls-verify=false", name],
+                                       "skopeo": copy},
+                     {"coracle": ["rmi", name], "podman": ["rmi", name], "skopeo": lambda: shutil.rmtree(target)})
+
+    def pull_gzip(self):
+        self.pull("gzip")
+
+    def pull_zstd(self):
+        self.pull("zstd")
+
+    def close(self):
+        if self.registry:
+            self.registry.kill()
+            self.registry.wait()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def files():
+    """Regular files and links of /usr in an order that is the same each time."""
+    for base, dirs, names in os.walk("/usr"):
+        dirs.sort()
+        for name in sorted(names):
+            path = os.path.join(base, name)
+            info = os.lstat(path)
+            if os.path.islink(path) or (os.path.isfile(path) and info.st_size < 20e6 and os.access(path, os.R_OK)):
+                yield path
+
+
+def write_layout(path, sizes):
+    """An OCI layout of uncompressed layers; the number of their entries, and of bytes."""
+    os.makedirs(path + "/blobs/sha256")
+    source, layers, entries, total = files(), [], 0, 0
+    for megabytes in sizes:
+        temp, left, seen = path + "/layer", megabytes * 1e6, set()
+        with tarfile.open(temp, "w", format=tarfile.PAX_FORMAT) as tar:
+            while left > 0 and (file := next(source, None)):
+                for n, c in enumerate(file):  # parents first
+                    if n and c == "/" and file[:n] not in seen:
+                        seen.add(file[:n])
+                        tar.add(file[:n], recursive=False, filter=plain)
+                        entries += 1
+                tar.add(file, recursive=False, filter=plain)
+                entries += 1
+                left -= os.lstat(file).st_size + 1024
+        with open(temp, "rb") as f:
+            hash = hashlib.file_digest(f, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256(f)
+        total += os.path.getsize(temp)
+        layers.append({"mediaType": KIND + "layer.v1.tar", "digest": "sha256:" + hash, "size": os.path.getsize(temp)})
+        os.rename(temp, f"{path}/blobs/sha256/{hash}")
+
+    def blob(data):
+        data = json.dumps(data).encode()
+        hash = hashlib.sha256(data).hexdigest()
+        with open(f"{path}/blobs/sha256/{hash}", "wb") as f:
+            f.write(data)
+        return {"digest": "sha256:" + hash, "size": len(data)}
+
+    arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
+    config = blob({"architecture": arch, "os": "linux", "config": {"Cmd": ["/usr/bin/env"]},
+                   "rootfs": {"type": "layers", "diff_ids": [l["digest"] for l in layers]}})
+    manifest = blob({"schemaVersion": 2, "mediaType": KIND + "manifest.v1+json",
+                     "config": {"mediaType": KIND + "config.v1+json", **config}, "layers": layers})
+    with open(path + "/index.json", "w") as f:
+        json.dump({"schemaVersion": 2, "manifests": [{"mediaType": KIND + "manifest.v1+json", **manifest,
+                   "annotations": {"org.opencontainers.image.ref.name": "bench"}}]}, f)
+    with open(path + "/oci-layout", "w") as f:
+        f.write('{"imageLayoutVersion":"1.0.0"}')
+    return entries, total
+
+
+def plain(info):
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mode &= 0o777
+    return info
+
+
+def sha256(file):
+    hash = hashlib.sha256()
+    while data := file.read(1 << 20):
+        hash.update(data)
+    return hash.hexdigest()
