@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::pty::Pty;
 use common::registry::Registry;
 use common::{TestEnv, fixtures};
 use std::path::Path;
@@ -34,6 +35,33 @@ fn load_takes_directories_and_compressed_archives() {
     let _ = env.sh("load -i /no/such/file").fails(125, &["/no/such/file"]);
     env.file("junk", "not an archive at all");
     let _ = env.sh("load -i junk").fails(125, &["junk"]);
+}
+
+#[test]
+fn load_shows_its_progress_on_a_terminal_only() {
+    let env = busybox_env!();
+    env.sh("rmi busybox").success();
+    let archive = fixtures::busybox();
+    fixtures::sh(&env.dir, &format!("mkdir layout && tar -C layout -xf {}", archive.display()));
+    for input in ["layout", &archive.display().to_string()] {
+        env.load(Path::new(input)).has("Loaded image");
+        assert_eq!(env.load(Path::new(input)).stderr, "", "no bar in a pipe");
+        let (code, screen) = Pty::spawn(env.command(["load", "-i", input])).end();
+        assert_eq!(code, 0, "{screen}");
+        for part in ["reading", "unpacking", "Loaded image: localhost/busybox:latest\r\n"] {
+            assert!(screen.contains(part), "{part}: {screen}");
+        }
+        let (_, screen) = Pty::spawn(env.command(["load", "-q", "-i", input])).end();
+        assert_eq!(screen, "", "quiet");
+    }
+}
+
+#[test]
+fn layouts_of_another_kind_are_refused() {
+    let env = busybox_env!();
+    fixtures::sh(&env.dir, &format!("mkdir layout && tar -C layout -xf {}", fixtures::busybox().display()));
+    env.file("layout/oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#);
+    let _ = env.sh("load -i layout").fails(125, &["OCI layout of version '2.0.0'"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `coracle import`.
 
+use super::progress_reading::Reading;
 use super::{Cx, Personality, output};
 use crate::engine::images::{self, Source};
 use crate::error::{Error, Result};
@@ -67,7 +68,10 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     options.variant = args.variant.unwrap_or(options.variant);
     let path = PathBuf::from(&args.file);
     let source = if args.file == "-" { Source::Stdin } else { Source::Path(Path::new(&path)) };
-    let id = images::import(&cx.engine, source, &options, &|_| {})?;
+    let bar = Reading::new(args.quiet, None);
+    let id = images::import(&cx.engine, source, &options, &|step| bar.step(step));
+    bar.end();
+    let id = id?;
     let docker = cx.personality == Personality::Docker;
     output::line(&if docker { format!("sha256:{id}") } else { id })?;
     Ok(0)

@@ -1,5 +1,6 @@
 //! `coracle load`.
 
+use super::progress_reading::Reading;
 use super::{Cx, Personality, output};
 use crate::engine::images::{self, Source};
 use crate::error::{Error, Result};
@@ -28,7 +29,10 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         }
         _ => Source::Stdin,
     };
-    for (loaded, image) in images::load(&cx.engine, source, &|_| {})? {
+    let bar = Reading::new(args.quiet, images::load_size(source));
+    let all = images::load(&cx.engine, source, &|step| bar.step(step));
+    bar.end();
+    for (loaded, image) in all? {
         if args.quiet {
             continue;
         }

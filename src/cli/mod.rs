@@ -29,6 +29,7 @@ mod logs;
 pub mod output;
 mod port;
 pub mod progress;
+mod progress_reading;
 mod ps;
 mod ps_row;
 mod pull;

@@ -2,7 +2,7 @@
 
 use super::Ctx;
 use crate::error::{Context, Error, Result};
-use crate::image::{Image, ImportOptions, Loaded, ReadProgress, Reference, Store};
+use crate::image::{Image, ImportOptions, Loaded, Reference, Store};
 use crate::state::containers::{self, Container};
 use crate::userns::IdMap;
 use std::fs::File;
@@ -190,8 +190,29 @@ impl Source<'_> {
     }
 }
 
+/// How far a `load` or `import` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Bytes of the uncompressed input stored so far.
+    Stored(u64),
+    /// The layers are being extracted.
+    Unpacking,
+}
+
+/// Told of each step.
+pub type Steps<'a> = &'a (dyn Fn(Step) + Sync);
+
+/// Bytes that a `load` will have stored at its end, where that is known before: an archive may be compressed or come
+/// through a pipe, a directory is what it is.
+pub fn load_size(source: Source<'_>) -> Option<u64> {
+    match source {
+        Source::Path(dir) if dir.is_dir() => fs_extra::dir::get_size(dir.join("blobs")).ok(),
+        _ => None,
+    }
+}
+
 /// Loads the images of an archive or an OCI directory, and extracts them.
-pub fn load(ctx: &Ctx, source: Source<'_>, progress: ReadProgress<'_>) -> Result<Vec<(Loaded, Image)>> {
+pub fn load(ctx: &Ctx, source: Source<'_>, progress: Steps<'_>) -> Result<Vec<(Loaded, Image)>> {
     let store = Store::open(&ctx.paths)?;
     let idmap = IdMap::detect()?;
     let loaded = load_into(&store, source, &idmap, progress);
@@ -212,16 +233,13 @@ fn clean_up<T>(ctx: &Ctx, store: Store, result: Result<T>) -> Result<T> {
     })
 }
 
-fn load_into(
-    store: &Store,
-    source: Source<'_>,
-    idmap: &IdMap,
-    progress: ReadProgress<'_>,
-) -> Result<Vec<(Loaded, Image)>> {
+fn load_into(store: &Store, source: Source<'_>, idmap: &IdMap, progress: Steps<'_>) -> Result<Vec<(Loaded, Image)>> {
+    let stored = |bytes| progress(Step::Stored(bytes));
     let loaded = match source {
-        Source::Path(path) if path.is_dir() => store.load_directory(path, progress)?,
-        source => store.load_archive(source.open()?, progress)?,
+        Source::Path(path) if path.is_dir() => store.load_directory(path, &stored)?,
+        source => store.load_archive(source.open()?, &stored)?,
     };
+    progress(Step::Unpacking);
     let mut all = Vec::new();
     for one in loaded {
         // An image that can't be extracted gets no name.
@@ -234,11 +252,12 @@ fn load_into(
 }
 
 /// Makes an image of a tar and extracts it; gives its id.
-pub fn import(ctx: &Ctx, source: Source<'_>, options: &ImportOptions, progress: ReadProgress<'_>) -> Result<String> {
+pub fn import(ctx: &Ctx, source: Source<'_>, options: &ImportOptions, progress: Steps<'_>) -> Result<String> {
     let store = Store::open(&ctx.paths)?;
     let idmap = IdMap::detect()?;
     let import = || {
-        let loaded = store.import(source.open()?, options, progress)?;
+        let loaded = store.import(source.open()?, options, &|bytes| progress(Step::Stored(bytes)))?;
+        progress(Step::Unpacking);
         store.unpack(&loaded.manifest.digest, jobs(), &idmap, &|_| {})?;
         store.adopt(&loaded)?;
         Ok(store.image(&loaded.manifest.digest)?.id)

@@ -14,6 +14,7 @@ mod gc;
 mod hello;
 mod index;
 mod layers;
+mod layout;
 mod manifest;
 mod reference;
 mod store;

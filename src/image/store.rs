@@ -107,7 +107,7 @@ impl Store {
         }
         let marker = self.paths.data.join("oci-layout");
         if !marker.exists() {
-            atomic::write(&marker, b"{\"imageLayoutVersion\":\"1.0.0\"}", Class::Durable)?;
+            atomic::write(&marker, &super::layout::marker()?, Class::Durable)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::fault::one_line;
 use super::platform::Platform;
 use crate::error::{Context, Error, Result};
 use crate::image::{self, Descriptor, ImageConfig, Index, Manifest};
+use oci_spec::image::MediaType;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -57,6 +58,10 @@ pub fn check_platform(wanted: &Platform, config: &ImageConfig) -> Result<()> {
         .hint(format!("pull it nevertheless with --platform {shown}")))
 }
 
+/// Layer types of Docker's own schema, which the OCI specification does not list.
+const DOCKER_LAYERS: [&str; 4] =
+    [image::DOCKER_LAYER, image::DOCKER_LAYER_GZIP, image::DOCKER_LAYER_ZSTD, image::DOCKER_FOREIGN_LAYER];
+
 /// Images only: artifacts (charts, signatures, models) have manifests too.
 pub fn check_types(manifest: &Manifest) -> Result<()> {
     let config = manifest.config.media_type.as_str();
@@ -67,11 +72,13 @@ pub fn check_types(manifest: &Manifest) -> Result<()> {
         )));
     }
     for layer in &manifest.layers {
-        let known = match layer.media_type.as_str() {
-            image::OCI_LAYER | image::OCI_LAYER_GZIP | image::OCI_LAYER_ZSTD => true,
-            image::DOCKER_LAYER | image::DOCKER_LAYER_GZIP | image::DOCKER_LAYER_ZSTD => true,
-            image::DOCKER_FOREIGN_LAYER => true,
-            other => other.starts_with("application/vnd.oci.image.layer.nondistributable.v1.tar"),
+        let known = match MediaType::from(layer.media_type.as_str()) {
+            MediaType::ImageLayer | MediaType::ImageLayerGzip | MediaType::ImageLayerZstd => true,
+            MediaType::ImageLayerNonDistributable
+            | MediaType::ImageLayerNonDistributableGzip
+            | MediaType::ImageLayerNonDistributableZstd => true,
+            MediaType::Other(docker) => DOCKER_LAYERS.contains(&docker.as_str()),
+            _ => false,
         };
         if !known {
             let kind = one_line(&layer.media_type);

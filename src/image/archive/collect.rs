@@ -128,6 +128,9 @@ impl Contents {
                     progress(total);
                 }
                 writer.commit().with_context(name)?;
+            } else {
+                total += size;
+                progress(total);
             }
             contents.files.insert(format!("blobs/sha256/{}", digest.hex()), Member { digest, size });
         }

@@ -43,11 +43,13 @@ impl Store {
 
     fn load_contents(&self, contents: &Contents) -> Result<Vec<Loaded>> {
         // Docker ≥ 25 writes both; the OCI index keeps manifests and compression as they were.
-        let loaded = match (contents.small("index.json"), contents.small("manifest.json")) {
-            (Some(index), docker) if contents.small("oci-layout").is_some() => {
+        let loaded = match (contents.small("index.json"), contents.small("manifest.json"), contents.small("oci-layout"))
+        {
+            (Some(index), docker, Some(marker)) => {
+                super::layout::check(marker)?;
                 oci::load(self, contents, index, docker)?
             }
-            (_, Some(manifest)) => docker::load(self, contents, manifest)?,
+            (_, Some(manifest), _) => docker::load(self, contents, manifest)?,
             _ => {
                 return Err(Error::user("read the archive: it holds neither manifest.json nor an OCI layout")
                     .hint("for a tar of a root file system use import"));
