@@ -113,6 +113,30 @@ fn cp_does_not_follow_links_out_of_the_container() {
 }
 
 #[test]
+fn cp_resolves_a_volumes_subpath_inside_the_volume() {
+    let env = busybox_env!();
+    env.file("outside/secret", "secret\n");
+    env.file("evil", "evil\n");
+    let out = env.path("outside").display().to_string();
+    env.run(["run", "--rm", "-v", "v:/v", "busybox", "sh", "-c", "mkdir /v/sub /v/real; echo in > /v/real/f"])
+        .success();
+    env.sh("create --name c --mount type=volume,source=v,destination=/m,volume-subpath=sub busybox true").success();
+    // What a container that shares the volume can do to it at any time.
+    let relative = format!("../../../../../../../../../../../..{out}");
+    for target in [out.as_str(), relative.as_str()] {
+        let swap = format!("rm -rf /v/sub; ln -s {target} /v/sub");
+        env.run(["run", "--rm", "-v", "v:/v", "busybox", "sh", "-c", &swap]).success();
+        let _ = env.sh("cp c:/m/secret stolen").code(125);
+        assert!(!env.path("stolen").exists(), "cp read outside through {target}");
+        let _ = env.sh("cp evil c:/m/evil").code(125);
+        assert!(!env.path("outside/evil").exists(), "cp wrote outside through {target}");
+    }
+    env.run(["run", "--rm", "-v", "v:/v", "busybox", "sh", "-c", "rm /v/sub; ln -s /real /v/sub"]).success();
+    env.sh("cp c:/m/f found").success();
+    assert_eq!(std::fs::read_to_string(env.path("found")).unwrap(), "in\n");
+}
+
+#[test]
 fn chown_flag_gives_a_mount_to_the_user_inside() {
     let env = busybox_env!();
     env.file("mine/f", "x\n");

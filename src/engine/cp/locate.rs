@@ -9,13 +9,14 @@ use crate::spec::model::{MountKind, Spec};
 use crate::stage::{Work, WorkNs};
 use crate::state::containers;
 use crate::state::lock::Flock;
+use crate::sys::rooted;
 use crate::userns::IdMap;
 use crate::volume;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs::File;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// The root that a container's paths begin at.
@@ -25,8 +26,12 @@ enum Where {
     Running,
     /// The root of a stopped one.
     Stopped(RootFs),
-    /// A volume or bind mount of a stopped one: a directory of the host, or a file.
-    Mounted(PathBuf),
+    /// A volume or bind mount of a stopped one: a directory of the host.
+    Mounted {
+        source: PathBuf,
+        /// Below a volume's files, which containers write: never to be joined to a path of the host.
+        subpath: PathBuf,
+    },
 }
 
 /// A path of a container.
@@ -59,7 +64,7 @@ pub(super) fn locate(ctx: &Ctx, name: &str, path: &str) -> Result<Located> {
     let lowers = start::layers(ctx, &container, &spec, &usual)?;
     let (idmap, rootfs) = RootFs::of(&spec, &container.dir, &lowers, &usual)?;
     let (at, path) = match mounted(ctx, &spec, &path) {
-        Some((source, rest)) => (Where::Mounted(source), rest),
+        Some(found) => found,
         None => (Where::Stopped(rootfs), path),
     };
     Ok(Located { at, path, pid: 0, idmap, _lock: lock })
@@ -69,13 +74,13 @@ fn runs(container: &containers::Container) -> bool {
     container.alive && container.active() && container.state.pid > 0
 }
 
-/// The mount of a stopped container that `path` lies in, as (place on the host, path in it).
-fn mounted(ctx: &Ctx, spec: &Spec, path: &Path) -> Option<(PathBuf, PathBuf)> {
+/// The mount of a stopped container that `path` lies in, and the path in it.
+fn mounted(ctx: &Ctx, spec: &Spec, path: &Path) -> Option<(Where, PathBuf)> {
     let inside = |m: &&crate::spec::model::Mount| path.starts_with(&m.destination);
     let mount = spec.mounts.iter().filter(inside).max_by_key(|m| m.destination.len())?;
-    let source = match &mount.kind {
-        MountKind::Bind { source } => PathBuf::from(source),
-        MountKind::Volume { name, subpath, .. } => volume::data_dir(&ctx.paths, name).join(subpath),
+    let (source, subpath) = match &mount.kind {
+        MountKind::Bind { source } => (PathBuf::from(source), PathBuf::new()),
+        MountKind::Volume { name, subpath, .. } => (volume::data_dir(&ctx.paths, name), PathBuf::from(subpath)),
         _ => return None,
     };
     let rest = path.strip_prefix(&mount.destination).ok()?;
@@ -86,7 +91,7 @@ fn mounted(ctx: &Ctx, spec: &Spec, path: &Path) -> Option<(PathBuf, PathBuf)> {
         true => PathBuf::from("/"),
         false => Path::new("/").join(rest),
     };
-    source.exists().then_some((source, rest))
+    source.exists().then_some((Where::Mounted { source, subpath }, rest))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,8 +137,15 @@ fn root(at: &Where) -> Result<Root> {
     Ok(Root::Inside(match at {
         Where::Running => rustix::fs::open("/", flags, Mode::empty()).context("open the container's root")?,
         Where::Stopped(rootfs) => mount_root(rootfs)?,
-        Where::Mounted(dir) => {
-            rustix::fs::open(dir, flags, Mode::empty()).with_context(|| format!("open {}", dir.display()))?
+        Where::Mounted { source, subpath } => {
+            let dir =
+                rustix::fs::open(source, flags, Mode::empty()).with_context(|| format!("open {}", source.display()))?;
+            if subpath.as_os_str().is_empty() {
+                dir
+            } else {
+                rooted::open(dir.as_fd(), subpath, flags)
+                    .with_context(|| format!("open {} in {}", subpath.display(), source.display()))?
+            }
         }
     }))
 }
