@@ -113,9 +113,11 @@ fn play_host() {
         protocol: protocol.into(),
         ..PortMapping::default()
     };
-    let ports =
-        net::bind_ports(&[mapping(ECHO, "tcp"), mapping(ECHO, "udp"), mapping(SINK, "tcp"), mapping(CLOSED, "tcp")])
-            .unwrap();
+    let ports = net::bind_ports(
+        &[mapping(ECHO, "tcp"), mapping(ECHO, "udp"), mapping(SINK, "tcp"), mapping(CLOSED, "tcp")],
+        &|_| None,
+    )
+    .unwrap();
     for mode in [NetMode::Default, NetMode::Pasta(vec![]), NetMode::None] {
         if mode == NetMode::Pasta(vec![]) && common::which("pasta").is_none() {
             continue;

@@ -123,11 +123,47 @@ fn a_port_is_taken_once() {
     let port = free_port();
     env.start(&format!("--name first -p {port}:80 hello sleep forever"));
     let out = env.sh(&format!("run -d --name second -p {port}:80 hello sleep forever"));
-    let _ = out.fails(125, &[&port.to_string()]);
+    let _ = out.fails(125, &[&port.to_string(), "container first has it"]);
+    let out = env.sh(&format!("run -d --name third -p 127.0.0.1:{port}:80 hello sleep forever"));
+    let _ = out.fails(125, &[&port.to_string(), "container first has it"]);
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
     let out = env.sh(&format!("run --rm -p 127.0.0.1:{port}:80 hello"));
-    let _ = out.fails(125, &[&port.to_string()]);
+    let out = out.fails(125, &[&port.to_string(), "another program has it"]);
+    assert!(!out.stderr.contains("container first"), "{out}");
+}
+
+#[test]
+fn more_ports_than_the_soft_limit_of_open_files() {
+    let env = TestEnv::new();
+    let Some(base) = (20_000..60_000).step_by(500).find(|base| {
+        let mut range = *base..*base + 400u16;
+        range.all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+    }) else {
+        skip!("no 400 free ports in a row");
+    };
+    let coracle = env.bare();
+    let words: Vec<String> = std::iter::once(coracle.get_program())
+        .chain(coracle.get_args())
+        .map(|word| shlex::try_quote(word.to_str().unwrap()).unwrap().into_owned())
+        .collect();
+    let coracle = words.join(" ");
+    let limited = |limit: &str, args: &str| {
+        let script = format!("ulimit {limit}; exec {coracle} {args}");
+        env.finish(env.program("sh").args(["-c", &script]), b"")
+    };
+    let ports = format!("-p 127.0.0.1:{base}-{}:1000-1399", base + 399);
+    limited("-Sn 256", &format!("run -d --name c {ports} hello sleep forever")).success();
+    for port in [base, base + 399] {
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
+    }
+    let pid = env.inspect("c")["State"]["Pid"].as_i64().unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let files = limits.lines().find(|l| l.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("256"), "the program's limit is the caller's: {files}");
+    env.sh("rm -f -t 0 c").success();
+    let out = limited("-n 256", &format!("run --name c {ports} hello"));
+    let _ = out.fails(125, &["publish 400 ports", "256 files"]);
 }
 
 #[test]

@@ -18,10 +18,12 @@ pub use log::{STAMP, numbered};
 
 use crate::error::{Context, Error, Result};
 use crate::net;
+use crate::spec::model::Rlimit;
 use crate::stage::Channel;
 use crate::state::atomic;
-use crate::state::container::{Config, State, Status};
+use crate::state::container::{Config, PortMapping, State, Status};
 use crate::state::lock::Life;
+use crate::state::paths::Paths;
 use crate::state::{boot, containers, events, hook, names};
 use clients::Clients;
 use incarnation::{Incarnation, Subject, Trace, incarnate};
@@ -142,7 +144,9 @@ fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Pr
     let mut subject = Subject { frame, dir, config, spec, name, boot_id, ports, own_stdio, trace: Trace::default() };
     let mut warnings = Vec::new();
     let rest = || -> Result<Server> {
-        subject.ports = net::bind_ports(&subject.spec.network.ports)?;
+        let publisher = |port: &PortMapping| publisher(&subject.frame.paths, &subject.frame.id, port);
+        subject.ports = net::bind_ports(&subject.spec.network.ports, &publisher)?;
+        keep_soft_limit(&mut subject);
         let log = LogWriter::open(&subject.config.log, &subject.dir.log())?;
         let mut clients = Clients::default();
         if let Some(fd) = attached {
@@ -158,6 +162,32 @@ fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Pr
     match rest() {
         Ok(server) => Ok((subject, server, warnings)),
         Err(e) => Err((e, Some(Box::new(subject)))),
+    }
+}
+
+/// The running container that has published the port of `wanted`.
+fn publisher(paths: &Paths, own_id: &str, wanted: &PortMapping) -> Option<String> {
+    let udp = |port: &PortMapping| port.protocol == "udp";
+    let everywhere = |ip: &str| matches!(ip, "" | "0.0.0.0" | "::" | "[::]");
+    let same = |port: &PortMapping| {
+        let overlap = port.host_ip == wanted.host_ip || everywhere(&port.host_ip) || everywhere(&wanted.host_ip);
+        overlap && port.host_port == wanted.host_port && udp(port) == udp(wanted)
+    };
+    let all = containers::list(paths).ok()?;
+    let others = all.into_iter().filter(|c| c.alive && c.id != own_id);
+    // One that joined another's network shows the other's ports.
+    let mut owners = others.filter(|c| !c.state.network.mode.starts_with("container:"));
+    owners.find(|c| c.state.network.ports.iter().any(same)).map(|c| c.name)
+}
+
+/// The limit of open files that was raised for the listeners is not the container's.
+fn keep_soft_limit(subject: &mut Subject) {
+    let rlimits = &mut subject.spec.process.rlimits;
+    if let Some(soft) = subject.ports.soft_limit
+        && rlimits.iter().all(|limit| limit.name != "nofile")
+    {
+        let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        rlimits.push(Rlimit { name: "nofile".into(), soft, hard });
     }
 }
 

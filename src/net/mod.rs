@@ -18,5 +18,5 @@ mod slirp;
 pub use etc::{EtcContent, HostEtc, etc_content, etc_files};
 pub use helper::Helper;
 pub use pasta::{GUARD as GUARD_STAGE, guard};
-pub use ports::{HostPorts, Listener, bind_ports};
+pub use ports::{HostPorts, Listener, Publisher, bind_ports};
 pub use setup::{Active, NetRequest, expected, setup};

@@ -4,6 +4,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::state::container::PortMapping;
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;
 
@@ -31,11 +32,16 @@ pub struct HostPorts {
     pub listeners: Vec<Listener>,
     /// The mappings with random ports filled in.
     pub resolved: Vec<PortMapping>,
+    /// The soft limit of open files before it was raised for the listeners: what programs expect to be started with.
+    pub soft_limit: Option<u64>,
 }
 
-/// Binds all ports or none. A port in use is [`Kind::Conflict`] and names the port.
-pub fn bind_ports(mappings: &[PortMapping]) -> Result<HostPorts> {
-    let mut ports = HostPorts::default();
+/// Who has published a port: the name of a container, where one of ours has it.
+pub type Publisher<'a> = &'a dyn Fn(&PortMapping) -> Option<String>;
+
+/// Binds all ports or none. A port in use is [`Kind::Conflict`] and names the port, and the container that has it.
+pub fn bind_ports(mappings: &[PortMapping], publisher: Publisher<'_>) -> Result<HostPorts> {
+    let mut ports = HostPorts { soft_limit: room_for(mappings.len())?, ..HostPorts::default() };
     for mapping in mappings {
         let udp = match mapping.protocol.as_str() {
             "" | "tcp" => false,
@@ -48,11 +54,38 @@ pub fn bind_ports(mappings: &[PortMapping]) -> Result<HostPorts> {
         if mapping.container_port == 0 {
             return Err(Error::user(format!("publish port {}: the container's port can't be 0", describe(mapping))));
         }
-        let (fd, local) = bind_one(mapping, udp)?;
+        let (fd, local) = bind_one(mapping, udp).map_err(|e| match publisher(mapping) {
+            Some(name) if e.is_errno(libc::EADDRINUSE) => {
+                let hint = format!("container {name} has it: publish another port, or coracle stop {name}");
+                Error { hint: Some(hint), ..e }
+            }
+            _ => e,
+        })?;
         ports.resolved.push(PortMapping { host_port: local.port(), ..mapping.clone() });
         ports.listeners.push(Listener { fd, local, container_port: mapping.container_port, udp });
     }
     Ok(ports)
+}
+
+/// Descriptors that a monitor needs besides the listeners.
+const OTHER_FILES: u64 = 200;
+
+/// Raises the soft limit of open files where so many listeners need it; gives what it was then.
+fn room_for(listeners: usize) -> Result<Option<u64>> {
+    let needed = listeners as u64 + OTHER_FILES;
+    let limit = getrlimit(Resource::Nofile);
+    let may = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
+    if listeners == 0 || may(limit.current) {
+        return Ok(None);
+    }
+    let hard = limit.maximum.unwrap_or(u64::MAX);
+    if !may(limit.maximum) {
+        return Err(Error::errno(libc::EMFILE, format!("publish {listeners} ports"))
+            .kind(Kind::User)
+            .hint(format!("this user may open {hard} files (ulimit -Hn), each port needs one")));
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).context("raise the limit of open files")?;
+    Ok(limit.current)
 }
 
 fn bind_one(mapping: &PortMapping, udp: bool) -> Result<(OwnedFd, SocketAddr)> {
@@ -155,14 +188,17 @@ mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream, UdpSocket};
 
+    fn bind(mappings: &[PortMapping]) -> Result<HostPorts> {
+        bind_ports(mappings, &|_| None)
+    }
+
     fn mapping(host_ip: &str, host_port: u16, protocol: &str) -> PortMapping {
         PortMapping { host_ip: host_ip.into(), host_port, container_port: 80, protocol: protocol.into() }
     }
 
     #[test]
     fn random_ports_serve_both_families() {
-        let ports =
-            bind_ports(&[mapping("", 0, "tcp"), mapping("", 0, "udp"), mapping("127.0.0.1", 0, "tcp")]).unwrap();
+        let ports = bind(&[mapping("", 0, "tcp"), mapping("", 0, "udp"), mapping("127.0.0.1", 0, "tcp")]).unwrap();
         let tcp = ports.resolved[0].host_port;
         assert_ne!(tcp, 0);
         TcpStream::connect(("127.0.0.1", tcp)).unwrap();
@@ -177,19 +213,19 @@ mod tests {
     fn a_port_in_use_is_named_and_nothing_stays_bound() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let probe = bind_ports(&[mapping("", 0, "tcp")]).unwrap();
+        let probe = bind(&[mapping("", 0, "tcp")]).unwrap();
         let free = probe.resolved[0].host_port;
         drop(probe);
-        let e = bind_ports(&[mapping("", free, "tcp"), mapping("", port, "tcp")]).unwrap_err();
+        let e = bind(&[mapping("", free, "tcp"), mapping("", port, "tcp")]).unwrap_err();
         assert_eq!(e.kind, Kind::Conflict);
         assert!(e.to_string().starts_with(&format!("publish port {port}/tcp: address already in use")), "{e}");
-        assert!(bind_ports(&[mapping("", free, "tcp")]).is_ok());
+        assert!(bind(&[mapping("", free, "tcp")]).is_ok());
     }
 
     #[test]
     fn two_containers_cannot_share_a_udp_port() {
-        let first = bind_ports(&[mapping("", 0, "udp")]).unwrap();
-        let again = bind_ports(&[mapping("", first.resolved[0].host_port, "udp")]);
+        let first = bind(&[mapping("", 0, "udp")]).unwrap();
+        let again = bind(&[mapping("", first.resolved[0].host_port, "udp")]);
         assert_eq!(again.unwrap_err().kind, Kind::Conflict);
     }
 
@@ -200,7 +236,7 @@ mod tests {
             (mapping("", 0, "sctp"), "publish port 80/sctp (hint: tcp and udp can be published)"),
             (mapping("203.0.113.77", 1, "tcp"), "publish port 203.0.113.77:1/tcp: cannot assign requested address"),
         ] {
-            assert!(bind_ports(&[mapping]).unwrap_err().to_string().starts_with(text));
+            assert!(bind(&[mapping]).unwrap_err().to_string().starts_with(text));
         }
         let ipv6 = mapping("[::1]", 80, "tcp");
         assert_eq!(describe(&ipv6), "[::1]:80/tcp");
