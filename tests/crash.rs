@@ -133,6 +133,37 @@ fn helpers_and_init_die_at_each_step() {
 }
 
 #[test]
+fn pid_1_dies_between_leave_and_execution() {
+    let env = TestEnv::new();
+    env.sh("run --rm hello").success();
+    for args in [&["run", "-d", "--name", "c", "hello"][..], &["run", "--name", "c", "hello"]] {
+        let out = env.finish(env.command(args).env("CORACLE_TEST_DIE_AT", "init:go"), b"");
+        let _ = out.fails(125, &["PID 1 of the container was killed"]);
+        assert_eq!(env.inspect("c")["State"]["Status"], "created");
+        recovers(&env, "PID 1 dead before execve");
+    }
+}
+
+#[test]
+fn a_volume_is_filled_wholly_or_not_at_all() {
+    let env = busybox_env!();
+    let sum = |volume: &str| {
+        let all = "find /v -type f -o -type l | sort | xargs ls -ldn --full-time | sha256sum";
+        env.run(["run", "--rm", "-v", &format!("{volume}:/v"), "busybox", "sh", "-c", all]).success().line()
+    };
+    env.sh("run --rm -v whole:/bin busybox true").success();
+    for step in ["init:volume-copied", "init:volume-moving"] {
+        let run = ["run", "--name", "c", "-v", &format!("{step}:/bin").replace("init:", ""), "busybox", "true"];
+        let out = env.finish(env.command(run).env("CORACLE_TEST_DIE_AT", step), b"");
+        let _ = out.fails(125, &["PID 1"]);
+        env.sh("rm c").success();
+        env.run(run).success();
+        assert_eq!(sum(&step.replace("init:", "")), sum("whole"), "{step}");
+        env.sh("rm c").success();
+    }
+}
+
+#[test]
 fn a_foreground_client_dies() {
     let env = TestEnv::new();
     for flags in [&["--rm"][..], &[]] {

@@ -1,7 +1,12 @@
 //! First use of a volume: what the image has at the destination is copied into the empty volume.
+//!
+//! The copy of a named volume is made beside its files and moved in when it is whole, so that a start that is killed
+//! half-way leaves no volume that looks filled: `filling/` is a copy under way, `filled/` a whole one whose entries are
+//! still to be moved.
 
 use crate::error::{Context, Error, IntoError, Result};
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags};
+use crate::state::hook;
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -25,6 +30,84 @@ pub fn copy_up(source: BorrowedFd<'_>, volume: BorrowedFd<'_>) -> Result<()> {
     copy.directory(source, volume, "", 0)?;
     let stat = rustix::fs::fstat(source).context("stat the image's directory")?;
     finish(source, volume, &stat, "the volume")
+}
+
+/// [`copy_up`] for the directory `_data` of a named volume: all or nothing, whenever it is interrupted, and once when
+/// several containers start at the same time.
+///
+/// # Errors
+/// Names the entry. The next start tries again.
+pub fn fill_volume(source: BorrowedFd<'_>, data: BorrowedFd<'_>) -> Result<()> {
+    let volume = rustix::fs::openat(data, "..", DIR_FLAGS, Mode::empty()).context("open the volume's directory")?;
+    // Nearly always: it was filled long ago.
+    if !is_empty(data)? && !exists(&volume, FILLED)? {
+        return Ok(());
+    }
+    if is_empty(source)? && !exists(&volume, FILLED)? {
+        return copy_up(source, data);
+    }
+    // Ends with this descriptor, at the latest with the process.
+    rustix::fs::flock(&volume, rustix::fs::FlockOperation::LockExclusive).context("lock the volume")?;
+    if !exists(&volume, FILLED)? {
+        if !is_empty(data)? {
+            return Ok(());
+        }
+        remove(volume.as_fd(), FILLING, 0).context("remove what an interrupted start copied")?;
+        rustix::fs::mkdirat(&volume, FILLING, Mode::RWXU).context("make room for the volume's content")?;
+        let copy = rustix::fs::openat(&volume, FILLING, DIR_FLAGS, Mode::empty()).context("open the copy")?;
+        copy_up(source, copy.as_fd())?;
+        hook::dies_at("init:volume-copied");
+        rustix::fs::renameat(&volume, FILLING, &volume, FILLED).context("complete the copy")?;
+    }
+    let copy = rustix::fs::openat(&volume, FILLED, DIR_FLAGS, Mode::empty()).context("open the copy")?;
+    let stat = rustix::fs::fstat(&copy).context("stat the copy")?;
+    for name in names(copy.as_fd())? {
+        match rustix::fs::renameat_with(&copy, &name, data, &name, RenameFlags::NOREPLACE) {
+            // A container that uses the volume already has made its own.
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(e) => return Err(e.context(format!("move {} into the volume", name.to_string_lossy()))),
+        }
+        hook::dies_at("init:volume-moving");
+    }
+    finish(copy.as_fd(), data, &stat, "the volume")?;
+    remove(volume.as_fd(), FILLED, 0).context("remove the emptied copy")
+}
+
+/// Names in the volume's own directory, beside `_data`.
+const FILLING: &CStr = c"filling";
+const FILLED: &CStr = c"filled";
+
+fn exists(dir: &OwnedFd, name: &CStr) -> Result<bool> {
+    match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(e) => Err(e.context("look at the volume's directory")),
+    }
+}
+
+fn names(dir: BorrowedFd<'_>) -> Result<Vec<CString>> {
+    let mut found = Vec::new();
+    for entry in Dir::read_from(dir).context("read the copy")? {
+        let entry = entry.context("read the copy")?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            found.push(entry.file_name().to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Removes `name` and all below it; what is not there is no error.
+fn remove(dir: BorrowedFd<'_>, name: &CStr, depth: u32) -> Result<()> {
+    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) if depth < MAX_DEPTH => {}
+        Err(e) => return Err(e.context("remove")),
+    }
+    let inner = rustix::fs::openat(dir, name, DIR_FLAGS, Mode::empty()).context("open")?;
+    for entry in names(inner.as_fd())? {
+        remove(inner.as_fd(), &entry, depth + 1)?;
+    }
+    rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR).context("remove")
 }
 
 fn is_empty(dir: BorrowedFd<'_>) -> Result<bool> {
@@ -242,9 +325,46 @@ mod tests {
         assert_eq!(meta("fifo").mode() & libc::S_IFMT, libc::S_IFIFO);
         assert_eq!(std::fs::metadata(&volume).unwrap().mode() & 0o7777, 0o1777);
         assert_eq!(meta("sub").mtime(), std::fs::metadata(image.join("sub")).unwrap().mtime());
-        // A second use leaves the volume alone.
+        // A second use leaves it alone.
         std::fs::write(image.join("new"), "x").unwrap();
         copy_up(open(&image).as_fd(), open(&volume).as_fd()).unwrap();
         assert!(!volume.join("new").exists());
+    }
+
+    #[test]
+    fn an_interrupted_fill_is_completed_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, volume) = (dir.path().join("image"), dir.path().join("volume"));
+        let data = volume.join("_data");
+        std::fs::create_dir_all(image.join("sub")).unwrap();
+        std::fs::write(image.join("sub/a"), "a").unwrap();
+        std::fs::write(image.join("b"), "b").unwrap();
+        std::fs::set_permissions(&image, std::fs::Permissions::from_mode(0o1777)).unwrap();
+        let fill = || {
+            fill_volume(open(&image).as_fd(), open(&data).as_fd()).unwrap();
+            let mut left: Vec<_> = std::fs::read_dir(&volume).unwrap().map(|e| e.unwrap().file_name()).collect();
+            left.sort();
+            assert_eq!(left, ["_data"]);
+            assert_eq!(std::fs::read_to_string(data.join("sub/a")).unwrap(), "a");
+            assert_eq!(std::fs::metadata(&data).unwrap().mode() & 0o7777, 0o1777);
+        };
+        // Killed while it copied: begun anew.
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::create_dir_all(volume.join("filling/old/deep")).unwrap();
+        fill();
+        assert!(data.join("b").exists() && !data.join("old").exists());
+        // Killed while it moved: the rest follows, and what a container wrote meanwhile stays.
+        std::fs::create_dir_all(volume.join("filled")).unwrap();
+        std::fs::rename(data.join("sub"), volume.join("filled/sub")).unwrap();
+        std::fs::set_permissions(volume.join("filled"), std::fs::Permissions::from_mode(0o1777)).unwrap();
+        std::fs::write(volume.join("filled/b"), "image's").unwrap();
+        std::fs::write(data.join("b"), "mine").unwrap();
+        fill();
+        assert_eq!(std::fs::read_to_string(data.join("b")).unwrap(), "mine");
+        // A used volume is left alone, even if an older copy never came to its end.
+        std::fs::create_dir(volume.join("filling")).unwrap();
+        std::fs::remove_file(data.join("sub/a")).unwrap();
+        fill_volume(open(&image).as_fd(), open(&data).as_fd()).unwrap();
+        assert!(!data.join("sub/a").exists());
     }
 }

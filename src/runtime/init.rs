@@ -11,6 +11,7 @@ use super::user::{self, User};
 use super::{RootKind, flat, fuse, reaper, rootfs};
 use crate::error::{Context, Error, Result};
 use crate::stage::{Channel, ids};
+use crate::state::hook;
 use crate::sys::process;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
@@ -77,8 +78,12 @@ pub(super) struct Plan {
     pub groups: u32,
 }
 
+/// What the process is called until it executes the program (proc_pid_comm(5)).
+pub(super) const NAME: &std::ffi::CStr = c"coracle:start";
+
 /// Entry of the stage; fd 3 is the channel.
 pub fn main(_args: &[String]) -> ExitCode {
+    let _ = rustix::thread::set_name(NAME);
     let Ok(channel) = Channel::inherited(3) else { return ExitCode::from(125) };
     let Err(error) = run(&channel) else { return ExitCode::SUCCESS };
     // Without a reader nobody waits for the reason.
@@ -127,6 +132,7 @@ fn run(channel: &Channel) -> Result<()> {
     let (ToInit::Go, _) = receive(channel)? else {
         return Err(Error::bug("start the program without leave"));
     };
+    hook::dies_at("init:go");
     finish(&plan, &user, channel)
 }
 

@@ -9,8 +9,10 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::spec::model::{NetMode, Ns, Spec, UserNs};
 use crate::stage::Channel;
 use crate::stage::spawn::{argv, dev_null};
+use crate::state::hook;
 use crate::sys::{clone, process};
 use crate::userns::{IdMap, Level, explain, start_maps};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Clones PID 1. On return its id maps are written and all its namespaces exist, so that the network can be set up
@@ -53,7 +55,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let spawned = host::spawn_protected(&clone::Exec {
         program: clone::Program::Fd(null.as_fd()),
         argv: &argv,
-        env: &[],
+        env: &hook::environment(),
         stdio: stdio.map(Some),
         fds: &[theirs.as_fd()],
         namespaces: user_flag | libc::CLONE_NEWNS | namespaces.clone,
@@ -155,6 +157,9 @@ impl Init {
             None if self.unheard || self.channel.was_reset() => {
                 return Err(Error::new(Kind::Io, "start the program: PID 1 of the container was killed"));
             }
+            None if !self.executes()? => {
+                return Err(Error::new(Kind::Io, "start the program: PID 1 of the container was killed"));
+            }
             None => {}
             Some((FromInit::Failed(e), _)) => return Err(e),
             Some(_) => return Err(Error::bug("start the program: PID 1 sent the wrong frame")),
@@ -162,6 +167,28 @@ impl Init {
         self.phases.push(Phase::now("launch: executed"));
         self.executed = true;
         Ok(())
+    }
+
+    /// The channel is closed: by execve, or by death? PID 1 keeps the name [`super::init::NAME`] until it executes the
+    /// program, and the kernel closes the channel a moment before it changes the name or ends the process.
+    fn executes(&self) -> Result<bool> {
+        let name = format!("/proc/{}/comm", self.pid);
+        let waiting = || match std::fs::read(&name) {
+            Ok(comm) => comm.strip_suffix(b"\n") == Some(super::init::NAME.to_bytes()),
+            // No procfs to ask: EOF has to do.
+            Err(_) => false,
+        };
+        while waiting() {
+            let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
+            let moment = Timespec { tv_sec: 0, tv_nsec: 100_000 };
+            match rustix::event::poll(&mut fds, Some(&moment)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                // It has ended; its name is now the last it had.
+                Ok(_) => return Ok(!waiting()),
+                Err(e) => return Err(e).context("wait for PID 1"),
+            }
+        }
+        Ok(true)
     }
 
     /// Times of the phases so far, both of this process and of PID 1, in order of time.

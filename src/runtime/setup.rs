@@ -1,6 +1,7 @@
 //! Interprets the plan inside the new mount namespace, before the program starts.
 
 use super::attrs::Attrs;
+use super::copyup::{copy_up as copy_up_all, fill_volume};
 use super::plan::{Or, Step};
 use super::rootfs;
 use super::terminal::Terminal;
@@ -183,7 +184,7 @@ impl Setup {
             },
         };
         if copy_up {
-            self.copy_up(target, made.as_fd())?;
+            self.copy_up(target, made.as_fd(), copy_up_all)?;
         }
         match self.attach(made.as_fd(), target, Want::Dir, || format!("mount {fstype} on {target}")) {
             Err(_) if *or == Or::Skip => return Ok(()),
@@ -220,8 +221,13 @@ impl Setup {
         mount::attach(tree, place.as_fd()).with_context(what)
     }
 
-    /// Fills the empty directory `into` with what the image has at `target`.
-    fn copy_up(&self, target: &str, into: BorrowedFd<'_>) -> Result<()> {
+    /// Fills the empty directory `into` by `copy` with what the image has at `target`.
+    fn copy_up(
+        &self,
+        target: &str,
+        into: BorrowedFd<'_>,
+        copy: fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<()>,
+    ) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let from = match rooted::open(self.root()?, Path::new(target), flags) {
             Ok(from) => from,
@@ -230,7 +236,7 @@ impl Setup {
         };
         let into = rustix::fs::openat(into, ".", flags | OFlags::CLOEXEC, Mode::empty())
             .with_context(|| format!("open the new content of {target}"))?;
-        super::copyup::copy_up(from.as_fd(), into.as_fd()).with_context(|| format!("copy the image's {target}"))
+        copy(from.as_fd(), into.as_fd()).with_context(|| format!("copy the image's {target}"))
     }
 
     fn bind(&mut self, bind: &Bind<'_>) -> Result<()> {
@@ -246,7 +252,7 @@ impl Setup {
         }
         let want = if rootfs::is_dir(&source)? { Want::Dir } else { Want::File };
         if bind.copy_up && want == Want::Dir {
-            self.copy_up(bind.target, source.as_fd())?;
+            self.copy_up(bind.target, source.as_fd(), fill_volume)?;
         }
         if bind.chown {
             super::jobs::chown_all(source.as_fd(), self.user.uid, self.user.gid)

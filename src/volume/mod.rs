@@ -1,7 +1,7 @@
 //! Named volumes: `<data>/volumes/<name>/{_data,meta.json}`.
 //!
 //! A volume exists completely or not at all (made in `tmp/`, renamed into place). What the image has at the mount
-//! point is copied by PID 1 when an empty volume is first mounted.
+//! point is copied by PID 1 when an empty volume is first mounted (`runtime::copyup`).
 
 use crate::error::{Context, Error, IntoError, Kind, Result};
 use crate::state::atomic::{self, Class};
