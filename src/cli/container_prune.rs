@@ -1,10 +1,9 @@
 //! `coracle container prune`.
 
-use super::{Cx, human, output};
+use super::{Cx, prune};
+use crate::engine;
 use crate::engine::filter::Filters;
-use crate::engine::rm::prune;
-use crate::error::{Error, Result};
-use std::io::{BufRead, IsTerminal, Write};
+use crate::error::Result;
 
 /// Remove all containers that do not run.
 #[derive(clap::Args, Debug)]
@@ -12,33 +11,20 @@ pub struct Args {
     /// Don't ask
     #[arg(short, long)]
     force: bool,
-    /// Only containers that pass (until=, label=, …)
+    /// Only containers that pass (until=, label=, label!=, …)
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let filters = Filters::parse(&cx.engine, &args.filter)?;
-    if !args.force && !agreed()? {
+    if !args.force && !args.dry_run && !prune::agreed("This removes all containers that do not run")? {
         return Ok(0);
     }
-    let (removed, bytes) = prune(&cx.engine, &|c| filters.matches(&cx.engine, c))?;
-    for id in &removed {
-        output::line(id)?;
-    }
-    eprintln!("Total reclaimed space: {}", human::size(bytes));
+    let pruned = engine::prune::containers(&cx.engine, &filters, args.dry_run)?;
+    prune::print(cx, &pruned, args.dry_run)?;
     Ok(0)
-}
-
-fn agreed() -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(
-            Error::user("ask whether to remove all stopped containers: stdin is no terminal").hint("use --force")
-        );
-    }
-    eprint!("This removes all stopped containers. Go on? [y/N] ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut answer);
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

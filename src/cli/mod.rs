@@ -18,6 +18,7 @@ mod history;
 pub mod human;
 mod image_exists;
 mod image_inspect;
+mod image_prune;
 mod images;
 mod import;
 mod info;
@@ -30,6 +31,7 @@ pub mod output;
 mod port;
 pub mod progress;
 mod progress_reading;
+mod prune;
 mod ps;
 mod ps_row;
 mod pull;
@@ -45,6 +47,8 @@ mod run_request;
 mod select;
 mod start;
 mod stop;
+mod system_df;
+mod system_prune;
 pub mod table;
 mod tag;
 pub mod template;
@@ -55,6 +59,7 @@ mod version;
 mod volume_create;
 mod volume_inspect;
 mod volume_ls;
+mod volume_prune;
 mod volume_rm;
 mod wait;
 
@@ -193,8 +198,10 @@ pub enum Command {
 
 #[derive(Subcommand, Debug)]
 pub enum SystemCommand {
+    Df(system_df::Args),
     Doctor(doctor::Args),
     Info(info::Args),
+    Prune(system_prune::Args),
 }
 
 #[derive(Subcommand, Debug)]
@@ -235,6 +242,7 @@ pub enum ImageCommand {
     Rm(rmi::Args),
     Exists(image_exists::Args),
     Inspect(image_inspect::Args),
+    Prune(image_prune::Args),
 }
 
 #[derive(Subcommand, Debug)]
@@ -243,6 +251,7 @@ pub enum VolumeCommand {
     Inspect(volume_inspect::Args),
     #[command(visible_alias = "list")]
     Ls(volume_ls::Args),
+    Prune(volume_prune::Args),
     #[command(visible_alias = "remove")]
     Rm(volume_rm::Args),
 }
@@ -280,11 +289,21 @@ impl Command {
             Command::Wait(a) => wait::run(a, cx),
             Command::Container(c) => c.run(cx),
             Command::Image(c) => c.run(cx),
-            Command::System(SystemCommand::Doctor(a)) => doctor::run(a, cx),
-            Command::System(SystemCommand::Info(a)) => info::run(a, cx),
+            Command::System(c) => c.run(cx),
             Command::Volume(c) => c.run(cx),
             Command::Complete(a) => complete::run(a, cx),
             Command::GenerateDocs(a) => generate_docs::run(a, cx),
+        }
+    }
+}
+
+impl SystemCommand {
+    fn run(self, cx: &Cx) -> Result<u8> {
+        match self {
+            SystemCommand::Df(a) => system_df::run(a, cx),
+            SystemCommand::Doctor(a) => doctor::run(a, cx),
+            SystemCommand::Info(a) => info::run(a, cx),
+            SystemCommand::Prune(a) => system_prune::run(a, cx),
         }
     }
 }
@@ -327,6 +346,7 @@ impl ImageCommand {
             ImageCommand::Rm(a) => rmi::run(a, cx),
             ImageCommand::Exists(a) => image_exists::run(a, cx),
             ImageCommand::Inspect(a) => image_inspect::run(a, cx),
+            ImageCommand::Prune(a) => image_prune::run(a, cx),
         }
     }
 }
@@ -337,6 +357,7 @@ impl VolumeCommand {
             VolumeCommand::Create(a) => volume_create::run(a, cx),
             VolumeCommand::Inspect(a) => volume_inspect::run(a, cx),
             VolumeCommand::Ls(a) => volume_ls::run(a, cx),
+            VolumeCommand::Prune(a) => volume_prune::run(a, cx),
             VolumeCommand::Rm(a) => volume_rm::run(a, cx),
         }
     }

@@ -3,8 +3,7 @@
 use super::{Cx, output, select};
 use crate::engine::filter::Filters;
 use crate::engine::ps;
-use crate::engine::recover;
-use crate::engine::rm::{RmOptions, rm};
+use crate::engine::rm::{RmOptions, clear_up, rm};
 use crate::error::{Error, Kind, Result};
 use crate::state::containers;
 use std::path::PathBuf;
@@ -45,7 +44,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let code = output::each(&words, output::remove_code(cx), |word| {
         containers::resolve(&cx.engine.paths, word).and_then(|id| rm(&cx.engine, &id, options))
     });
-    recover::sweep(&cx.engine);
+    clear_up(&cx.engine);
     code
 }
 

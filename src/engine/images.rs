@@ -156,9 +156,9 @@ fn user(ctx: &Ctx, image: &Image) -> Result<Option<Container>> {
 
 /// Deletes blobs and layers that nothing refers to. Somebody else's pull makes it wait for another time.
 pub fn collect(ctx: &Ctx, store: Store) -> Result<()> {
-    store.collect()?;
+    let done = store.collect();
     super::recover::sweep(ctx);
-    Ok(())
+    done.map(drop)
 }
 
 /// Layers extracted at once.

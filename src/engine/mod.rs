@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod cp;
 pub mod create;
+pub mod df;
 pub mod doc;
 pub mod doctor;
 pub mod exec;
@@ -13,6 +14,7 @@ pub mod info;
 pub mod inspect;
 pub mod logout;
 pub mod logs;
+pub mod prune;
 pub mod ps;
 pub mod pull;
 pub mod recover;
@@ -26,6 +28,7 @@ pub mod stop;
 pub mod term;
 pub mod top;
 pub mod volume;
+pub mod volume_filter;
 pub mod wait;
 
 use crate::state::paths::Paths;

@@ -122,19 +122,20 @@ fn pull_quietly(
             Ok(pulled(&image, reference, false))
         }
         Err(e) => {
-            clean_up(store, &e);
+            clean_up(ctx, store, &e);
             Err(e)
         }
     }
 }
 
 /// Deletes what a failed pull brought, unless the network was at fault: then complete blobs serve the next attempt.
-fn clean_up(store: Store, e: &Error) {
+fn clean_up(ctx: &Ctx, store: Store, e: &Error) {
     let full = matches!(e.errno, Some(libc::ENOSPC | libc::EDQUOT));
-    if (e.kind != Kind::Io || full)
-        && let Err(e) = store.collect()
-    {
-        log::debug!("clearing up after the pull: {e}");
+    if e.kind != Kind::Io || full {
+        if let Err(e) = store.collect() {
+            log::debug!("clearing up after the pull: {e}");
+        }
+        remove::sweep(&ctx.paths, None);
     }
 }
 

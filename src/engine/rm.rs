@@ -1,10 +1,12 @@
-//! `rm` and `container prune`.
+//! `rm`.
 
 use super::{Ctx, recover, stop};
 use crate::error::{Error, Kind, Result};
+use crate::image::Store;
 use crate::monitor::{STOPPED, remove};
 use crate::state::containers::{self, Container};
 use crate::state::lock::{Flock, Life};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the clean-up of a container that just ended may take.
@@ -23,12 +25,20 @@ pub struct RmOptions {
 
 /// Removes a container by its full id. `Conflict` when it runs and `force` is not given.
 pub fn rm(ctx: &Ctx, id: &str, options: RmOptions) -> Result<()> {
+    if let Some(trash) = unlink(ctx, id, options)? {
+        remove::destroy(&trash, None);
+    }
+    Ok(())
+}
+
+/// As [`rm`], but leaves its files in the trash and gives their place; `None` when it is gone already.
+pub(super) fn unlink(ctx: &Ctx, id: &str, options: RmOptions) -> Result<Option<PathBuf>> {
     // Another start may slip in between the end of a run and our lock; a user who restarts in a loop wins in the end.
     for _ in 0..20 {
         let container = match recover::load_repaired(ctx, id) {
             Ok(container) => container,
             // It was made with --rm, and its repair or its monitor removed it.
-            Err(e) if e.kind == Kind::NotFound => return Ok(()),
+            Err(e) if e.kind == Kind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
         if container.active() && container.alive {
@@ -39,7 +49,7 @@ pub fn rm(ctx: &Ctx, id: &str, options: RmOptions) -> Result<()> {
         }
         let lock = match Flock::exclusive(&container.dir.lock()) {
             Ok(lock) => lock,
-            Err(e) if e.kind == Kind::NotFound => return Ok(()),
+            Err(e) if e.kind == Kind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
         if containers::load(&ctx.paths, id).is_ok_and(|now| now.active() && now.alive) {
@@ -50,14 +60,13 @@ pub fn rm(ctx: &Ctx, id: &str, options: RmOptions) -> Result<()> {
                 .hint(format!("look at process {}", container.state.monitor_pid)));
         };
         if !container.dir.path().is_dir() {
-            return Ok(());
+            return Ok(None);
         }
         let name = containers::load(&ctx.paths, id).map_or(container.name.clone(), |now| now.name);
         let volumes = options.volumes || container.config.auto_remove;
         let trash = remove::unlink(&ctx.paths, id, &name, &container.config, volumes)?;
         drop((life, lock));
-        remove::destroy(&trash, None);
-        return Ok(());
+        return Ok(Some(trash));
     }
     Err(Error::conflict(format!("remove container {id}: somebody starts it again and again")))
 }
@@ -81,26 +90,10 @@ fn end(ctx: &Ctx, container: &Container, options: RmOptions) -> Result<()> {
     }
 }
 
-/// Removes all containers that do not run and that `wanted` says yes to; gives their ids and the bytes of their files.
-pub fn prune(ctx: &Ctx, wanted: &dyn Fn(&Container) -> bool) -> Result<(Vec<String>, u64)> {
-    let mut removed = Vec::new();
-    let mut bytes = 0;
-    for container in super::ps::list(ctx)? {
-        // One that has just ended may still be cleaned up by its monitor: rm waits for that. With --rm it goes anyway.
-        if container.active() || (container.alive && container.config.auto_remove) || !wanted(&container) {
-            continue;
-        }
-        let size = super::ps::size(&container).unwrap_or(0);
-        match rm(ctx, &container.id, RmOptions::default()) {
-            Ok(()) => {
-                removed.push(container.id);
-                bytes += size;
-            }
-            // It was started meanwhile.
-            Err(e) if e.kind == Kind::Conflict => {}
-            Err(e) => return Err(e),
-        }
+/// What follows the removal of containers: layers that only they had go too, and what dead processes left.
+pub fn clear_up(ctx: &Ctx) {
+    if Store::waits_for_containers(&ctx.paths) {
+        let _ = Store::open(&ctx.paths).and_then(Store::collect);
     }
     recover::sweep(ctx);
-    Ok((removed, bytes))
 }

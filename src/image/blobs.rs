@@ -4,9 +4,10 @@ use super::{Digest, MAX_JSON, Store};
 use crate::error::{Context, Error, Result};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -90,6 +91,13 @@ impl Store {
     /// Where the blob is, or would be.
     pub fn blob(&self, digest: &Digest) -> PathBuf {
         self.paths.blobs().join(digest.hex())
+    }
+
+    /// Hex digests of all blobs, with the bytes of their allocated blocks.
+    pub fn blob_sizes(&self) -> HashMap<String, u64> {
+        let entries = std::fs::read_dir(self.paths.blobs()).into_iter().flatten().flatten();
+        let size = |e: &std::fs::DirEntry| e.metadata().map_or(0, |m| m.blocks() * 512);
+        entries.map(|e| (e.file_name().to_string_lossy().into_owned(), size(&e))).collect()
     }
 
     /// Whether the whole blob is there; with `size` a truncated one (power loss) does not count.

@@ -1,39 +1,65 @@
-//! Deleting what nothing refers to: marks from the index and from the containers, then sweeps.
+//! Collecting what nothing refers to: marks from the index and from the containers, then sweeps to the trash.
 
 use super::blobs::STAGED;
 use super::{Digest, Index, Manifest, Store};
 use crate::error::{Error, Kind, Result};
 use crate::spec::model::Spec;
 use crate::state::lock::Flock;
-use crate::state::{containers, gcdir};
+use crate::state::paths::Paths;
+use crate::state::{atomic, containers, gcdir};
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Other tools write into the layout without our lock, blobs first: what this process has not had in hand is only
 /// garbage when it is this old.
 const FOREIGN: Duration = Duration::from_secs(3600);
 
-/// What was deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What was collected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
     pub blobs: usize,
-    /// Layers, now in `trash/`.
     pub layers: usize,
-    /// Bytes of the blobs.
-    pub bytes: u64,
+    /// Where all of it waits for deletion. Files of mapped ids are among it.
+    pub trash: Vec<PathBuf>,
+}
+
+/// What [`Store::garbage`] is to take as gone already.
+#[derive(Clone, Debug, Default)]
+pub struct Assume {
+    /// Ids.
+    pub images: HashSet<String>,
+    pub containers: HashSet<String>,
+}
+
+/// What nothing refers to.
+#[derive(Clone, Debug, Default)]
+pub struct Garbage {
+    pub blobs: Vec<PathBuf>,
+    /// Directories below `layers/`.
+    pub layers: Vec<PathBuf>,
+    /// Directories below `views/` whose layer is gone or goes.
+    pub views: Vec<PathBuf>,
+    /// Some layers are kept by containers alone.
+    held: bool,
 }
 
 #[derive(Debug, Default)]
 struct Marks {
+    /// Names of files in `blobs/`.
     blobs: HashSet<String>,
-    /// Chain ids.
+    /// Chain ids that images have.
     layers: HashSet<String>,
+    /// Chain ids that containers have.
+    used: HashSet<String>,
+    /// A container's record is damaged, so its layers are unknown: none may go.
+    unclear: bool,
 }
 
 impl Store {
-    /// Deletes the blobs that no image has (those this `Store` wrote or unlisted, and old ones), and moves the layers that neither an image nor a container has to the trash.
-    /// `None` when somebody adds to the store just now: the garbage then waits for another time. Takes the store,
-    /// because its own lease would be in the way.
+    /// Moves the blobs that no image has (those this `Store` wrote or unlisted, and old ones), the layers that neither
+    /// an image nor a container has, and those layers' views to the trash. `None` when somebody adds to the store just
+    /// now: the garbage then waits for another time. Takes the store, because its own lease would be in the way.
     pub fn collect(self) -> Result<Option<Collected>> {
         let path = self.paths.store_lock();
         if !path.exists() {
@@ -41,60 +67,87 @@ impl Store {
         }
         let Store { paths, lease, handled, .. } = self;
         drop(lease);
-        let handled = handled.lock().map(|h| h.clone()).unwrap_or_default();
         let Some(_lock) = Flock::try_exclusive(&path)? else { return Ok(None) };
-        let store = Store::open(&paths)?;
-        let marks = store.marks()?;
+        let mut store = Store::open(&paths)?;
+        store.handled = handled;
+        let garbage = store.garbage(&Assume::default())?;
         let mut done = Collected::default();
-        for entry in std::fs::read_dir(paths.blobs()).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.to_str().is_some_and(|n| marks.blobs.contains(n)) {
-                continue;
-            }
-            let Ok(meta) = entry.metadata() else { continue };
-            let size = meta.len();
-            let old = meta.modified().ok().and_then(|t| t.elapsed().ok()).is_some_and(|age| age > FOREIGN);
-            if !old && !name.to_str().is_some_and(|n| handled.contains(n)) {
-                continue;
-            }
-            if std::fs::remove_file(entry.path()).is_ok() {
-                done.blobs += 1;
-                done.bytes += size;
-            }
-        }
+        // Only renames while the lock is held: deleting takes its time.
+        let mut discard = |from: &[PathBuf]| {
+            let moved: Vec<PathBuf> = from.iter().filter_map(|path| gcdir::discard(&paths, path).ok()).collect();
+            let count = moved.len();
+            done.trash.extend(moved);
+            count
+        };
+        done.blobs = discard(&garbage.blobs);
+        discard(&garbage.views);
+        done.layers = discard(&garbage.layers);
         // With the lock in our hands no blob is being written: what dead processes left need not grow old first.
-        for entry in std::fs::read_dir(paths.tmp()).into_iter().flatten().flatten() {
-            if entry.file_name().to_str().is_some_and(|n| n.starts_with(STAGED)) {
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
-        for entry in std::fs::read_dir(paths.layers()).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let chain = name.to_str().and_then(|n| n.split('-').next()).unwrap_or_default();
-            if !marks.layers.contains(chain) && gcdir::discard(&paths, &entry.path()).is_ok() {
-                done.layers += 1;
-            }
-        }
+        discard(&staged(&paths));
+        remember(&paths.held_layers(), garbage.held);
         Ok(Some(done))
     }
 
-    fn marks(&self) -> Result<Marks> {
-        let mut marks = Marks::default();
+    /// Whether layers wait for the end of a container that outlived its image: then its removal should collect.
+    pub fn waits_for_containers(paths: &Paths) -> bool {
+        paths.held_layers().exists()
+    }
+
+    /// What [`Store::collect`] would take if `assume` came true. Changes nothing.
+    pub fn garbage(&self, assume: &Assume) -> Result<Garbage> {
+        let (marks, doomed) = self.marks(assume)?;
+        let paths = &self.paths;
+        let handled = self.handled.lock().map(|h| h.clone()).unwrap_or_default();
+        let mut garbage = Garbage::default();
+        for (path, name) in entries(&paths.blobs()) {
+            if marks.blobs.contains(&name) {
+                continue;
+            }
+            let Ok(meta) = path.symlink_metadata() else { continue };
+            let old = meta.modified().ok().and_then(|t| t.elapsed().ok()).is_some_and(|age| age > FOREIGN);
+            if old || handled.contains(&name) || doomed.contains(&name) {
+                garbage.blobs.push(path);
+            }
+        }
+        let mut stay = HashSet::new();
+        for (path, name) in entries(&paths.layers()) {
+            let chain = chain_of(&name);
+            let (listed, used) = (marks.layers.contains(chain), marks.unclear || marks.used.contains(chain));
+            garbage.held |= used && !listed;
+            if listed || used {
+                stay.insert(name);
+            } else {
+                garbage.layers.push(path);
+            }
+        }
+        garbage.views =
+            entries(&paths.views()).filter(|(_, name)| !stay.contains(name)).map(|(path, _)| path).collect();
+        Ok(garbage)
+    }
+
+    /// What refers to blobs and layers, and the blobs of the images that `assume` takes away.
+    fn marks(&self, assume: &Assume) -> Result<(Marks, HashSet<String>)> {
+        let (mut marks, mut doomed) = (Marks::default(), Marks::default());
         for entry in self.entries()? {
+            let gone = !assume.images.is_empty()
+                && self.config_digest(&entry).is_ok_and(|config| assume.images.contains(config.hex()));
+            let marks = if gone { &mut doomed } else { &mut marks };
             for digest in [&entry.manifest, &entry.original] {
-                self.mark(digest, &mut marks, 0)?;
+                self.mark(digest, marks, 0)?;
             }
         }
         for id in containers::ids(&self.paths)? {
+            if assume.containers.contains(&id) {
+                continue;
+            }
             match containers::load_spec::<Spec>(&self.paths, &id) {
-                Ok(spec) => marks.layers.extend(spec.root.layers),
+                Ok(spec) => marks.used.extend(spec.root.layers),
                 // It is being removed.
                 Err(e) if e.kind == Kind::NotFound => {}
-                // Its layers are unknown, so none may go.
-                Err(e) => return Err(e.context("clean up the image store")),
+                Err(_) => marks.unclear = true,
             }
         }
-        Ok(marks)
+        Ok((marks, doomed.blobs))
     }
 
     /// Marks a manifest or an index (which other tools may have added) and all below it.
@@ -119,5 +172,28 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// The chain id in the name of a layer's directory.
+pub(super) fn chain_of(name: &str) -> &str {
+    name.split('-').next().unwrap_or_default()
+}
+
+fn entries(dir: &Path) -> impl Iterator<Item = (PathBuf, String)> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|e| (e.path(), e.file_name().to_string_lossy().into_owned()))
+}
+
+fn staged(paths: &Paths) -> Vec<PathBuf> {
+    entries(&paths.tmp()).filter(|(_, name)| name.starts_with(STAGED)).map(|(path, _)| path).collect()
+}
+
+fn remember(marker: &Path, wanted: bool) {
+    // Only a hint: without it the layers go with the next `rmi` or `prune`.
+    match wanted {
+        true if !marker.exists() => drop(atomic::write(marker, b"", atomic::Class::Volatile)),
+        false => drop(std::fs::remove_file(marker)),
+        true => {}
     }
 }

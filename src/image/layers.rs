@@ -21,6 +21,9 @@ pub struct LayerRecord {
     pub chain_id: String,
     pub diff_id: Digest,
     pub report: Report,
+    /// Bytes of the allocated blocks of everything in the layer's directory; they never change.
+    #[serde(default)]
+    pub allocated: Option<u64>,
 }
 
 /// Names an id map: the same ranges give the same name.
@@ -36,6 +39,7 @@ pub(super) fn write_record(dir: &Path, layer: &LayerRef, report: &Report) -> Res
         chain_id: layer.chain_id.clone(),
         diff_id: layer.diff_id.clone(),
         report: report.clone(),
+        allocated: None,
     };
     if report.opaque_root {
         atomic::write(&dir.join(OPAQUE), b"", atomic::Class::Volatile)?;
@@ -43,7 +47,34 @@ pub(super) fn write_record(dir: &Path, layer: &LayerRef, report: &Report) -> Res
     atomic::write_json(&dir.join("meta.json"), &record, atomic::Class::Volatile)
 }
 
+/// A directory below `layers/`.
+#[derive(Clone, Debug)]
+pub struct LayerDirectory {
+    pub path: PathBuf,
+    pub chain_id: String,
+    /// Bytes of its allocated blocks as measured when it was made.
+    pub allocated: Option<u64>,
+    /// Where other id maps' views of it are, if there are any.
+    pub views: Option<PathBuf>,
+}
+
 impl Store {
+    /// All extracted layers, of whatever id map.
+    pub fn layer_directories(&self) -> Vec<LayerDirectory> {
+        let entries = std::fs::read_dir(self.paths.layers()).into_iter().flatten().flatten();
+        let directory = |entry: std::fs::DirEntry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let record: Option<LayerRecord> = atomic::read_json(&entry.path().join("meta.json")).ok();
+            LayerDirectory {
+                path: entry.path(),
+                chain_id: super::gc::chain_of(&name).to_string(),
+                allocated: record.and_then(|r| r.allocated),
+                views: Some(self.paths.views().join(&name)).filter(|p| p.exists()),
+            }
+        };
+        entries.map(directory).collect()
+    }
+
     pub(super) fn layer_dir(&self, chain_id: &str, key: &str) -> PathBuf {
         self.paths.layers().join(format!("{chain_id}-{key}"))
     }

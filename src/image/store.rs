@@ -277,7 +277,7 @@ impl Store {
             .ok_or_else(|| Error::not_found(format!("read image index {}: none of its images is here", entry.original)))
     }
 
-    fn config_digest(&self, entry: &IndexEntry) -> Result<Digest> {
+    pub(super) fn config_digest(&self, entry: &IndexEntry) -> Result<Digest> {
         if let Some(config) = &entry.config {
             return Ok(config.clone());
         }

@@ -66,6 +66,10 @@ pub fn layers(lowers: &[PathBuf], usual: &IdMap, map: &IdMap) -> Result<Layers> 
     for batch in missing.chunks(workers) {
         let mut running = Vec::new();
         for layer in batch {
+            // Made here, it belongs to the user, who can move it away without the job's map.
+            if let Some(home) = home(layer) {
+                crate::state::atomic::make_dirs(&home)?;
+            }
             let request =
                 Request { layer: layer.to_path_buf(), name: name.clone(), usual: usual.clone(), map: map.clone() };
             running.push(Work::start(JOB, WorkNs::New(map), &request, &[])?);

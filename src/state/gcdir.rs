@@ -83,13 +83,13 @@ pub fn discard(paths: &Paths, path: &Path) -> Result<PathBuf> {
 /// Entries of tmp/ and trash/ that nobody uses. Cheap when both are empty.
 pub fn garbage(paths: &Paths) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for dir in [paths.trash(), paths.tmp()] {
+    for (dir, trash) in [(paths.trash(), true), (paths.tmp(), false)] {
         let Ok(entries) = std::fs::read_dir(dir) else { continue };
         for entry in entries.flatten() {
             let path = entry.path();
             let is_dir = entry.file_type().is_ok_and(|t| t.is_dir());
-            // Files in tmp/ are leased by their makers' locks on the file itself.
-            let free = if is_dir { Flock::try_dir(&path).is_some() } else { file_is_free(&path) };
+            // Files in tmp/ are leased by their makers' locks on the file itself; those in trash/ have no maker.
+            let free = if is_dir { Flock::try_dir(&path).is_some() } else { trash || file_is_free(&path) };
             if free {
                 found.push(path);
             }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! <data>  $XDG_DATA_HOME/coracle (or --root)
-//!   version lock oci-layout index.json index.lock blobs/sha256/<hex> layers/<chainid>-<map>/{diff/,meta.json}
+//!   version lock oci-layout index.json index.lock blobs/sha256/<hex>
+//!   layers/<chainid>-<map>/{diff/,meta.json,opaque}   views/<layer>/as-<map>/   held-layers
 //!   containers/<id>/{config.json spec.json name state.json desired lock life log upper/ work/ etc/}
 //!   names/<name> -> id   volumes/<name>/{_data,meta.json}   events.jsonl   tmp/ trash/
 //! <run>   $XDG_RUNTIME_DIR/coracle (or --runroot): sockets only, all rebuildable
@@ -37,6 +38,14 @@ impl Paths {
     }
     pub fn layers(&self) -> PathBuf {
         self.data.join("layers")
+    }
+    /// Layers as other id maps see them (`views/<layer>/as-<map>`).
+    pub fn views(&self) -> PathBuf {
+        self.data.join("views")
+    }
+    /// Exists while some layers belong to containers alone, whose images are gone.
+    pub fn held_layers(&self) -> PathBuf {
+        self.data.join("held-layers")
     }
     pub fn containers(&self) -> PathBuf {
         self.data.join("containers")

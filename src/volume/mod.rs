@@ -131,14 +131,19 @@ pub fn list(paths: &Paths) -> Result<Vec<Volume>> {
 /// Removes the volume and its files. Whether a container still uses it is the caller's question.
 /// Files of mapped ids stay in `<data>/trash`, where the engine's sweep finds them.
 pub fn remove(paths: &Paths, name: &str) -> Result<()> {
+    let trashed = discard(paths, name)?;
+    let _ = gcdir::remove_tree(&trashed);
+    Ok(())
+}
+
+/// Moves the volume to the trash: it does not exist any more. Gives the place of its files.
+pub fn discard(paths: &Paths, name: &str) -> Result<PathBuf> {
     check_name(name)?;
     let path = paths.volumes().join(name);
     if !path.exists() {
         return Err(Error::not_found(format!("find volume {name}: no such volume")));
     }
-    let trashed = gcdir::discard(paths, &path).map_err(|e| e.context(format!("remove volume {name}")))?;
-    let _ = gcdir::remove_tree(&trashed);
-    Ok(())
+    gcdir::discard(paths, &path).map_err(|e| e.context(format!("remove volume {name}")))
 }
 
 #[cfg(test)]

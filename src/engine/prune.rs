@@ -1,0 +1,186 @@
+//! `prune` of containers, images, volumes and of everything: what is unused goes to the trash, is measured there, and
+//! deleted when no lock is held any more.
+
+use super::filter::Filters as ContainerFilters;
+use super::image_filter::Filters as ImageFilters;
+use super::images::{self, Listed, Removed};
+use super::rm::{self, RmOptions};
+use super::volume_filter::Filters as VolumeFilters;
+use super::{Ctx, ps, size};
+use crate::error::{Kind, Result};
+use crate::image::{Assume, Store};
+use crate::monitor::remove;
+use crate::state::containers::Container;
+use crate::state::gcdir;
+use crate::volume;
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+/// What was removed, or would be.
+#[derive(Clone, Debug, Default)]
+pub struct Pruned {
+    /// Full ids.
+    pub containers: Vec<String>,
+    pub volumes: Vec<String>,
+    pub images: Vec<Removed>,
+    /// Bytes of disk space (allocated blocks) that are free again.
+    pub bytes: u64,
+}
+
+/// What to prune of everything.
+#[derive(Debug, Default)]
+pub struct Everything {
+    /// Every image that no container uses, not only those without a name.
+    pub all: bool,
+    /// Anonymous volumes that no container uses, too.
+    pub volumes: bool,
+    pub container_filters: ContainerFilters,
+    pub image_filters: ImageFilters,
+    pub volume_filters: VolumeFilters,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// One run of a prune command.
+struct Run<'c> {
+    ctx: &'c Ctx,
+    dry_run: bool,
+    pruned: Pruned,
+    /// Dry: what would be deleted.
+    paths: Vec<PathBuf>,
+    /// Dry: what is to be taken as gone.
+    gone: Assume,
+}
+
+/// Removes all containers that do not run and that pass the filters.
+pub fn containers(ctx: &Ctx, filters: &ContainerFilters, dry_run: bool) -> Result<Pruned> {
+    let mut run = Run::new(ctx, dry_run);
+    run.containers(filters)?;
+    run.finish()
+}
+
+/// Removes images that no container uses and that pass the filters: those without a name, or with `all` any.
+pub fn images(ctx: &Ctx, all: bool, filters: &ImageFilters, dry_run: bool) -> Result<Pruned> {
+    let mut run = Run::new(ctx, dry_run);
+    run.images(all, filters)?;
+    run.finish()
+}
+
+/// Removes volumes that no container uses and that pass the filters: anonymous ones, or with `all` any.
+pub fn volumes(ctx: &Ctx, all: bool, filters: &VolumeFilters, dry_run: bool) -> Result<Pruned> {
+    let mut run = Run::new(ctx, dry_run);
+    run.volumes(all, filters)?;
+    run.finish()
+}
+
+/// Removes everything that is unused.
+pub fn everything(ctx: &Ctx, what: &Everything) -> Result<Pruned> {
+    let mut run = Run::new(ctx, what.dry_run);
+    run.containers(&what.container_filters)?;
+    if what.volumes {
+        run.volumes(false, &what.volume_filters)?;
+    }
+    run.images(what.all, &what.image_filters)?;
+    run.finish()
+}
+
+impl<'c> Run<'c> {
+    fn new(ctx: &'c Ctx, dry_run: bool) -> Run<'c> {
+        Run { ctx, dry_run, pruned: Pruned::default(), paths: Vec::new(), gone: Assume::default() }
+    }
+
+    fn containers(&mut self, filters: &ContainerFilters) -> Result<()> {
+        let ctx = self.ctx;
+        for container in ps::list(ctx)? {
+            // One that has just ended may still be cleaned up by its monitor: rm waits for that. With --rm it goes
+            // anyway.
+            let going = container.alive && container.config.auto_remove;
+            if container.active() || going || !filters.matches(ctx, &container) {
+                continue;
+            }
+            if self.dry_run {
+                self.paths.push(container.dir.path().to_path_buf());
+                self.gone.containers.insert(container.id.clone());
+            } else {
+                match rm::unlink(ctx, &container.id, RmOptions::default()) {
+                    Ok(_) => {}
+                    // It was started meanwhile.
+                    Err(e) if e.kind == Kind::Conflict => continue,
+                    Err(e) => return Err(e),
+                }
+            }
+            self.pruned.containers.push(container.id);
+        }
+        Ok(())
+    }
+
+    /// The containers that count as users of something.
+    fn users(&self) -> Result<Vec<Container>> {
+        let all = crate::state::containers::list(&self.ctx.paths)?;
+        Ok(all.into_iter().filter(|c| !self.gone.containers.contains(&c.id)).collect())
+    }
+
+    fn images(&mut self, all: bool, filters: &ImageFilters) -> Result<()> {
+        let ctx = self.ctx;
+        let store = Store::open(&ctx.paths)?;
+        let used: HashSet<String> = self.users()?.into_iter().map(|c| c.config.image_id).collect();
+        let unused = |l: &Listed| !used.contains(&l.image.id) && (all || l.image.names.is_empty()) && filters.pass(l);
+        for listed in images::list(ctx)?.into_iter().filter(unused) {
+            let image = listed.image;
+            if self.dry_run {
+                self.gone.images.insert(image.id.clone());
+            } else if !store.remove(&image)? {
+                continue;
+            }
+            self.pruned.images.push(Removed { untagged: image.names, deleted: Some(image.id) });
+        }
+        if self.dry_run {
+            let garbage = store.garbage(&self.gone)?;
+            self.paths.extend([garbage.blobs, garbage.layers, garbage.views].into_iter().flatten());
+        } else {
+            store.collect()?;
+        }
+        Ok(())
+    }
+
+    fn volumes(&mut self, all: bool, filters: &VolumeFilters) -> Result<()> {
+        let paths = &self.ctx.paths;
+        let users = super::volume::users(self.ctx)?;
+        let used =
+            |name: &str| users.get(name).is_some_and(|ids| ids.iter().any(|id| !self.gone.containers.contains(id)));
+        let unused: Vec<String> = volume::list(paths)?
+            .into_iter()
+            .filter(|v| !used(&v.name) && (all || v.anonymous) && filters.pass(v, false))
+            .map(|v| v.name)
+            .collect();
+        for name in unused {
+            if self.dry_run {
+                self.paths.push(paths.volumes().join(&name));
+            } else if let Err(e) = volume::discard(paths, &name) {
+                // Somebody else removed it.
+                if e.kind == Kind::NotFound {
+                    continue;
+                }
+                return Err(e);
+            }
+            self.pruned.volumes.push(name);
+        }
+        Ok(())
+    }
+
+    /// Deletes what is in the trash, with what dead processes left, and adds it all up.
+    fn finish(mut self) -> Result<Pruned> {
+        if !self.dry_run && !self.pruned.containers.is_empty() && Store::waits_for_containers(&self.ctx.paths) {
+            Store::open(&self.ctx.paths)?.collect()?;
+        }
+        let garbage = gcdir::garbage(&self.ctx.paths);
+        self.paths.extend(garbage.iter().cloned());
+        self.pruned.bytes = size::allocated(std::mem::take(&mut self.paths))?;
+        if !self.dry_run {
+            for path in garbage {
+                remove::destroy(&path, None);
+            }
+        }
+        Ok(self.pruned)
+    }
+}
