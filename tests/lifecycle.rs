@@ -201,3 +201,26 @@ fn a_detached_container_outlives_its_session() {
     let monitors = common::leaks::processes(&env.dir);
     assert!(!monitors.is_empty());
 }
+
+#[test]
+fn a_foreground_container_is_part_of_its_pipeline() {
+    let env = busybox_env!();
+    // The shell in front of `yes` is PID 1, which no signal of its own namespace kills.
+    let script = |rm: &str| {
+        let coracle = format!(
+            "{} --root {} --runroot {}",
+            common::binary().display(),
+            env.root().display(),
+            env.runroot().display()
+        );
+        format!("set -o pipefail; {coracle} run {rm} --name c busybox sh -c 'yes; echo $? >&2' | head -n 1; echo $?")
+    };
+    let bash = |script: &str| env.finish(env.program("bash").args(["-c", script]), b"").success();
+    let out = bash(&script("--rm"));
+    assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("y\n0\n", "141\n"));
+    assert_eq!(env.containers(), [""; 0]);
+    // A container that stays has a log, which goes on.
+    let out = bash(&script("").replace("yes", "seq 100000"));
+    assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("1\n0\n", "0\n"));
+    assert_eq!(env.sh("logs c").stdout.lines().count(), 100_000);
+}

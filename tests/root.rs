@@ -55,3 +55,29 @@ fn no_space_is_said_and_leaves_no_trace() {
     let out = env.finish(&mut shell, b"").fails(125, &["no space"]);
     assert_eq!(out.stdout, "", "files left in tmp");
 }
+
+#[test]
+fn what_fills_the_disk_can_be_stopped_and_removed() {
+    if !is_root() {
+        skip!("mounting a small file system needs root");
+    }
+    need!("busybox", "umoci", "skopeo", "unshare");
+    let env = TestEnv::new();
+    std::fs::create_dir(env.root()).unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=8m small data
+        coracle=$1 runroot=$2
+        c() { "$coracle" --root data --runroot "$runroot" "$@"; }
+        c load -qi "$3" >/dev/null || exit 1
+        c run -d --name c --restart always busybox yes >/dev/null || exit 2
+        for i in $(seq 100); do dd if=/dev/zero of=data/probe bs=4k count=1 2>/dev/null || break; sleep 0.1; done
+        head -c 1 /dev/zero >data/probe 2>/dev/null && exit 3
+        rm -f data/probe
+        c ps --format '{{.Names}} {{.State}}'
+        c stop -t 0 c && c inspect --format '{{.State.Status}} {{.State.ExitCode}}' c
+        c rm -f c && ls data/containers"#;
+    let mut shell = env.program("unshare");
+    shell.args(["--mount", "sh", "-c", script, "sh"]).arg(common::binary()).arg(env.runroot());
+    shell.arg(common::fixtures::busybox());
+    env.finish(&mut shell, b"").success().prints("c running\nc\nexited 137\nc\n");
+}

@@ -65,6 +65,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         true => Some(term::RawGuard::new(std::io::stdin())?),
         false => None,
     };
+    // The exit code is still to come when nobody reads the output any more.
+    crate::sys::signal::pipe_fails();
     match relay(&cx.engine, attachment, RelayOptions { sig_proxy: args.sig_proxy, detach_keys: keys, raw })? {
         AttachEnd::Exited(code) => Ok(code as u8),
         AttachEnd::Detached => Ok(0),

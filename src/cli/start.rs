@@ -77,6 +77,7 @@ fn foreground(args: &Args, cx: &Cx, container: &Container) -> Result<u8> {
         return Err(Error::bug("attach to a started container: no connection"));
     };
     let raw = raw(config.tty && args.interactive)?;
+    crate::sys::signal::pipe_fails();
     let relayed = relay(&cx.engine, attachment, RelayOptions { sig_proxy: args.sig_proxy, detach_keys: keys, raw })?;
     Ok(code(relayed))
 }

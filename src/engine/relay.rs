@@ -172,6 +172,9 @@ impl<'a> Relay<'a> {
     fn write(&mut self) -> Result<()> {
         let Some((which, start, end)) = self.pending else { return Ok(()) };
         let written = self.outputs[which].write(&self.buffer[start..end])?;
+        if self.outputs[which].broken {
+            self.send(proto::OUTPUT_CLOSED, &[which as u8]);
+        }
         let left = start + written < end && !self.outputs[which].broken;
         self.pending = left.then_some((which, start + written, end));
         Ok(())

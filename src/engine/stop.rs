@@ -3,7 +3,7 @@
 use super::{Ctx, recover};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{RESTARTING, STOPPED};
-use crate::state::atomic::{self, Class};
+use crate::state::atomic;
 use crate::state::boot;
 use crate::state::container::Status;
 use crate::state::containers::{self, Container};
@@ -60,7 +60,7 @@ pub(super) fn wishes(container: &Container, wish: &str) -> Result<()> {
         Err(e) if e.kind == Kind::NotFound => return Ok(()),
         Err(e) => return Err(e),
     };
-    atomic::write(&container.dir.desired(), format!("{wish}\n").as_bytes(), Class::Volatile)
+    atomic::write_word(&container.dir.desired(), wish)
 }
 
 /// Sends a signal to PID 1 of a running container; `Conflict` when it does not run.

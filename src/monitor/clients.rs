@@ -44,6 +44,10 @@ pub enum Request {
         rows: u16,
         columns: u16,
     },
+    /// The foreground client's reader has gone, and nobody else takes this output.
+    OutputClosed {
+        stderr: bool,
+    },
 }
 
 /// All connections and the listening socket.
@@ -161,6 +165,15 @@ impl Clients {
         if let Some(client) = self.list.iter_mut().find(|c| c.number == number) {
             client.read(buffer, requests);
         }
+        requests.retain(|request| match request {
+            Request::OutputClosed { stderr } => !self.wanted(*stderr),
+            _ => true,
+        });
+    }
+
+    fn wanted(&self, stderr: bool) -> bool {
+        let flag = if stderr { proto::HELLO_STDERR } else { proto::HELLO_STDOUT };
+        self.list.iter().any(|c| c.flags & flag != 0 && !c.dead)
     }
 
     /// Forgets the dead. A foreground client that died takes the container's stdin with it.
@@ -277,6 +290,14 @@ impl Client {
             }
             proto::DETACH => {
                 self.flags &= !proto::HELLO_ONCE;
+                true
+            }
+            proto::OUTPUT_CLOSED if payload.len() == 1 => {
+                let stderr = payload[0] == 1;
+                self.flags &= !(if stderr { proto::HELLO_STDERR } else { proto::HELLO_STDOUT });
+                if self.flags & proto::HELLO_ONCE != 0 {
+                    requests.push(Request::OutputClosed { stderr });
+                }
                 true
             }
             _ => false,

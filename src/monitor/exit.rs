@@ -4,7 +4,7 @@ use super::incarnation::{Incarnation, Subject};
 use super::remove;
 use super::serve::End;
 use crate::error::{Context, Error, Result};
-use crate::state::atomic::{self, Class};
+use crate::state::atomic;
 use crate::state::container::{State, Status};
 use crate::state::events;
 use crate::state::paths::ContainerDir;
@@ -50,11 +50,14 @@ pub fn record(subject: &Subject, incarnation: &mut Incarnation, end: End) -> Sta
     state
 }
 
-/// Writes the state. A full disk must not keep a container from ending; then its state is seen through as lost.
+/// Writes the state, on a full disk too. Without it the container is seen through as lost.
 pub fn write(subject: &Subject, state: &State) {
     let pid = if state.status == Status::Exited { 0 } else { state.monitor_pid };
     let state = State { monitor_pid: pid, ..state.clone() };
-    let _ = atomic::write_json(&subject.dir.state(), &state, Class::Volatile);
+    if let Ok(mut text) = serde_json::to_vec(&state) {
+        text.push(b'\n');
+        let _ = atomic::write_forced(&subject.dir.state(), &text);
+    }
 }
 
 /// Brings the exit record to the disk.
@@ -91,7 +94,7 @@ pub fn stop_wished(dir: &ContainerDir) -> bool {
 }
 
 fn wish(dir: &ContainerDir) -> Option<String> {
-    std::fs::read_to_string(dir.desired()).ok().map(|text| text.trim().to_string())
+    atomic::read_word(&dir.desired())
 }
 
 /// Becomes readable when a wish is written.

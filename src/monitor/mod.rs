@@ -157,7 +157,7 @@ fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Pr
         if let Err(e) = clients.listen(&subject.frame.paths.sockets(&subject.frame.id)) {
             warnings.push(format!("attach will not work: {e}"));
         }
-        Server::new(clients, log)
+        Server::new(clients, log, subject.config.auto_remove && !subject.config.detached)
     };
     match rest() {
         Ok(server) => Ok((subject, server, warnings)),

@@ -65,6 +65,8 @@ pub const STDIN_EOF: u8 = b'e';
 pub const RESIZE: u8 = b'r';
 /// The user left on purpose: stdin stays open.
 pub const DETACH: u8 = b'd';
+/// Nobody reads the client's stdout (0) or stderr (1) any more: one byte, which of them.
+pub const OUTPUT_CLOSED: u8 = b'p';
 
 // Monitor to client.
 pub const STDOUT: u8 = b'o';

@@ -23,6 +23,9 @@ pub struct Server {
     pub log: LogWriter,
     signals: SignalFd,
     buffer: Vec<u8>,
+    /// The container goes with its foreground client's pipeline (`--rm`): its log is nobody's, so when nobody reads
+    /// its output any more, its writes are to fail as those of any filter do.
+    pipeline: bool,
     /// A foreground client's stdin is at its end: so is that of later incarnations.
     stdin_ended: bool,
     /// SIGTERM came: the machine or the session goes down. The container is stopped and not restarted.
@@ -61,7 +64,7 @@ enum Source {
 
 impl Server {
     /// Takes over the signals of this process.
-    pub fn new(clients: Clients, log: LogWriter) -> Result<Server> {
+    pub fn new(clients: Clients, log: LogWriter, pipeline: bool) -> Result<Server> {
         let mut set = SigSet::empty();
         for signal in
             [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2]
@@ -76,6 +79,7 @@ impl Server {
             log,
             signals,
             buffer: vec![0; proto::CHUNK + 1],
+            pipeline,
             stdin_ended: false,
             terminating: false,
             kill_at: None,
@@ -297,7 +301,8 @@ impl Server {
                 (Request::StdinEof, Some(inc)) => self.end_stdin(inc),
                 (Request::StdinEof, None) => self.stdin_ended = true,
                 (Request::Resize { rows, columns }, Some(inc)) => inc.streams.resize(rows, columns),
-                (Request::Resize { .. }, None) => {}
+                (Request::OutputClosed { stderr }, Some(inc)) if self.pipeline => inc.streams.close_output(stderr),
+                (Request::Resize { .. } | Request::OutputClosed { .. }, _) => {}
             }
             self.tell(fates);
         }

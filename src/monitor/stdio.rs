@@ -69,6 +69,13 @@ impl Streams {
         Ok(())
     }
 
+    /// Our end of an output pipe goes: the container's next write there is its SIGPIPE. A pty stays.
+    pub fn close_output(&mut self, stderr: bool) {
+        if !self.tty {
+            *(if stderr { &mut self.stderr } else { &mut self.stdout }) = None;
+        }
+    }
+
     /// The window size of the pty.
     pub fn resize(&self, rows: u16, columns: u16) {
         if let (true, Some(master)) = (self.tty, &self.stdout) {

@@ -46,6 +46,38 @@ pub fn write(path: &Path, data: &[u8], class: Class) -> Result<()> {
     done
 }
 
+/// [`write()`] of the volatile class that also works on a full disk when the new content fits into the block that the
+/// file has already. Then a reader may, for an instant, see a mixture: for records that must not be lost.
+pub fn write_forced(path: &Path, data: &[u8]) -> Result<()> {
+    let Err(full) = write(path, data, Class::Volatile) else { return Ok(()) };
+    if !matches!(full.errno, Some(libc::ENOSPC | libc::EDQUOT)) {
+        return Err(full);
+    }
+    let fd = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
+        .with_context(|| format!("open {}", path.display()))?;
+    // Written over before it is cut: no block is given back that would have to be asked for again.
+    let written = rustix::io::pwrite(&fd, data, 0).with_context(|| format!("write {}", path.display()))?;
+    if written < data.len() {
+        return Err(full);
+    }
+    rustix::fs::ftruncate(&fd, data.len() as u64).with_context(|| format!("cut {}", path.display()))
+}
+
+/// Replaces `path` with one short word, as the target of a symbolic link: file systems keep that in the inode, so it can
+/// be written where no block is left. A full disk must not keep a user from stopping what fills it.
+pub fn write_word(path: &Path, word: &str) -> Result<()> {
+    let (dir, name) = split(path)?;
+    let temp = dir.join(format!(".{name}.{}", std::process::id()));
+    let _ = std::fs::remove_file(&temp);
+    rustix::fs::symlink(word, &temp).with_context(|| format!("create {}", temp.display()))?;
+    rustix::fs::rename(&temp, path).with_context(|| format!("replace {}", path.display()))
+}
+
+/// What [`write_word`] wrote; `None` when there is nothing.
+pub fn read_word(path: &Path) -> Option<String> {
+    rustix::fs::readlink(path, Vec::new()).ok().and_then(|word| word.into_string().ok())
+}
+
 /// [`write`] of a value as one line of JSON.
 pub fn write_json<T: Serialize>(path: &Path, value: &T, class: Class) -> Result<()> {
     let mut text = serde_json::to_vec(value).with_context(|| format!("encode {}", path.display()))?;

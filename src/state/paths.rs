@@ -103,7 +103,7 @@ impl ContainerDir {
     pub fn state(&self) -> PathBuf {
         self.dir.join("state.json")
     }
-    /// One word from the CLI to the monitor: `stopped` forbids a restart.
+    /// One word from the CLI to the monitor, in a symbolic link: `stopped` forbids a restart.
     pub fn desired(&self) -> PathBuf {
         self.dir.join("desired")
     }
