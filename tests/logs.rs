@@ -3,6 +3,8 @@
 mod common;
 
 use common::{TestEnv, eventually};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::Read;
 
 #[test]
 fn logs_keep_streams_and_order() {
@@ -57,6 +59,7 @@ fn following_across_rotation_loses_nothing() {
     let flags = ["run", "-d", "--name", "c", "--log-opt", "max-size=20k", "--log-opt", "max-file=3"];
     env.run(flags.into_iter().chain(["busybox", "sh", "-c", script])).success();
     let out = env.sh("logs -f c").success();
+    assert_eq!(out.stderr, "");
     let lines: Vec<&str> = out.stdout.lines().collect();
     assert_eq!(lines.last(), Some(&"end"), "{out}");
     // Older files are gone by now; what is shown must be one unbroken run of numbers.
@@ -71,6 +74,31 @@ fn following_across_rotation_loses_nothing() {
         .map(|e| e.metadata().unwrap().len())
         .sum();
     assert!(size < 120_000, "rotation kept {size} bytes");
+}
+
+#[test]
+fn a_follower_left_behind_by_rotation_says_so() {
+    let env = busybox_env!();
+    env.file("v/none", "");
+    let volume = format!("{}:/v", env.path("v").display());
+    let script = "echo begin; while [ ! -e /v/go ]; do sleep 0.05; done; seq 200000; echo end";
+    let flags = ["run", "-d", "--name", "c", "-v", &volume, "--log-opt", "max-size=50k", "--log-opt", "max-file=2"];
+    env.run(flags.into_iter().chain(["busybox", "sh", "-c", script])).success();
+    let mut follower = env.spawn(["logs", "-f", "c"]);
+    let mut first = [0; 6];
+    follower.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    // Stopped: it sees nothing of what is written, as if its reader were slow.
+    let pid = Pid::from_child(&follower);
+    kill_process(pid, Signal::STOP).unwrap();
+    env.file("v/go", "");
+    env.sh("wait c").success();
+    kill_process(pid, Signal::CONT).unwrap();
+    let out = follower.wait_with_output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(text.ends_with("\nend\n") && text.lines().count() < 200_000, "{} lines", text.lines().count());
+    let warning = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(warning.lines().count(), 1, "{warning}");
+    assert!(warning.contains("rotated faster than it was read"), "{warning}");
 }
 
 #[test]

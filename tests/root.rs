@@ -81,3 +81,29 @@ fn what_fills_the_disk_can_be_stopped_and_removed() {
     shell.arg(common::fixtures::busybox());
     env.finish(&mut shell, b"").success().prints("c running\nc\nexited 137\nc\n");
 }
+
+#[test]
+fn log_lines_lost_on_a_full_disk_are_missed_aloud() {
+    if !is_root() {
+        skip!("mounting a small file system needs root");
+    }
+    let env = busybox_env!();
+    for dir in ["disk", "v"] {
+        std::fs::create_dir(env.path(dir)).unwrap();
+    }
+    let program = "head -c 1000000 /dev/zero | tr '\\0' x; echo; touch /v/full
+        while [ ! -e /v/go ]; do sleep 0.05; done; echo after";
+    let script = r#"
+        mount -t tmpfs -o size=200k small disk && head -c 100000 /dev/zero > disk/filler
+        coracle() { "$binary" --root data --runroot run/c "$@"; }
+        coracle run -d --name c -v "$PWD/v:/v" --log-opt path="$PWD/disk/log" busybox sh -c "$1" > id
+        while [ ! -e v/full ]; do sleep 0.05; done
+        rm disk/filler; touch v/go
+        coracle wait c && coracle logs c; coracle rm c > /dev/null"#;
+    let mut shell = env.program("unshare");
+    shell.args(["--mount", "sh", "-c", script, "sh", program]).env("binary", common::binary());
+    let out = env.finish(&mut shell, b"").success();
+    assert!(out.stdout.starts_with("0\nx") && out.stdout.ends_with("after\n"), "{}", out.stderr);
+    assert!(out.stdout.len() < 200_000, "{}", out.stdout.len());
+    let _ = out.err_has("bytes of the log are missing here: write the log: no space left on device");
+}

@@ -65,4 +65,9 @@ impl LogSink for Standard {
         };
         written.context("write to standard output")
     }
+
+    fn gap(&mut self, what: &str) -> Result<()> {
+        super::output::warn(what);
+        Ok(())
+    }
 }

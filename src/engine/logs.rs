@@ -2,16 +2,19 @@
 
 use super::{Ctx, recover, wait};
 use crate::error::{Context, Error, Result};
-use crate::monitor::{STAMP, numbered, proto};
+use crate::monitor::{ENGINE, STAMP, numbered, proto};
 use crate::state::containers::Container;
 use crate::state::lock::Life;
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::inotify;
 use std::collections::VecDeque;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +41,8 @@ pub struct LogOptions {
 pub trait LogSink {
     /// Text of the container's stdout, or of its stderr; not always whole lines.
     fn write(&mut self, stderr: bool, text: &[u8]) -> Result<()>;
+    /// Something is missing at this place.
+    fn gap(&mut self, what: &str) -> Result<()>;
 }
 
 /// Writes the log of a container to `sink`; with `follow` until the container ends.
@@ -54,6 +59,14 @@ pub fn logs(ctx: &Ctx, id: &str, options: &LogOptions, sink: &mut dyn LogSink) -
     let path = config.path.as_ref().map_or_else(|| container.dir.log(), PathBuf::from);
     let mut end = if options.follow { Some(Follower::new(ctx, &container, &path)?) } else { None };
     let mut segments = Segments::open(&path, config.max_file)?;
+    // Counting begins at a moment without rotation; a log that never rests is counted from somewhere.
+    for _ in 0..16 {
+        if end.as_mut().is_none_or(|e| e.rotations() == 0) {
+            break;
+        }
+        segments = Segments::open(&path, config.max_file)?;
+        end.iter_mut().for_each(|e| e.rotated = 0);
+    }
     if let Some(lines) = options.tail {
         segments.tail(lines)?;
     }
@@ -61,8 +74,12 @@ pub fn logs(ctx: &Ctx, id: &str, options: &LogOptions, sink: &mut dyn LogSink) -
     loop {
         // First the question, then the reading: what was written before the end is then read for sure.
         let ended = end.as_mut().is_none_or(|e| e.ended());
+        let made = end.as_mut().map(Follower::rotations);
         segments.read(&mut printer)?;
         printer.flush()?;
+        if let Some(made) = made {
+            segments.check(made, &mut printer)?;
+        }
         if ended || printer.past_end {
             return Ok(());
         }
@@ -79,12 +96,20 @@ struct Segments {
     queue: VecDeque<File>,
     /// The beginning of a line whose end is not written yet.
     rest: Vec<u8>,
+    /// Files found since the first look, and how many of those made since then were gone before we looked.
+    found: u64,
+    missed: u64,
 }
+
+/// Files kept open, and so on the disk after their deletion, for a reader that is slower than the container.
+const HELD: usize = 16;
 
 impl Segments {
     fn open(path: &Path, max_file: u32) -> Result<Segments> {
-        let mut segments = Segments { path: path.to_path_buf(), max_file, queue: VecDeque::new(), rest: Vec::new() };
+        let (path, queue) = (path.to_path_buf(), VecDeque::new());
+        let mut segments = Segments { path, max_file, queue, rest: Vec::new(), found: 0, missed: 0 };
         segments.discover()?;
+        segments.found = 0;
         Ok(segments)
     }
 
@@ -108,26 +133,39 @@ impl Segments {
                 found.push(file);
             }
         }
+        self.found += found.len() as u64;
         self.queue.extend(found.into_iter().rev());
         Ok(())
     }
 
-    /// Reads all there is; stays at the end of the newest file.
+    /// `made`: log files begun since the first look. Each should have been found.
+    fn check(&mut self, made: u64, printer: &mut Printer) -> Result<()> {
+        let missed = made.saturating_sub(self.found);
+        if missed <= self.missed {
+            return Ok(());
+        }
+        self.missed = missed;
+        let why = "lines are missing here: the log was rotated faster than it was read";
+        printer.sink.gap(&format!("{why} (--log-opt max-size=SIZE,max-file=N keeps more)"))
+    }
+
+    /// Reads all there is; stays at the end of the newest file. New files are looked for before each block: a reader
+    /// may fall [`HELD`] files behind, and while it is kept from reading altogether, as many as rotation keeps.
     fn read(&mut self, printer: &mut Printer) -> Result<()> {
         let mut block = vec![0; BLOCK];
         loop {
-            self.discover()?;
+            if self.queue.len() < HELD {
+                self.discover()?;
+            }
             let many = self.queue.len() > 1;
             let Some(file) = self.queue.front_mut() else { return Ok(()) };
-            loop {
-                let length = file.read(&mut block).context("read the log")?;
-                if length == 0 {
-                    break;
-                }
+            let length = file.read(&mut block).context("read the log")?;
+            if length > 0 {
                 feed(&mut self.rest, &block[..length], printer)?;
                 if printer.past_end {
                     return Ok(());
                 }
+                continue;
             }
             // A newer file was there before the last read, so this one gets no more.
             if !many {
@@ -265,9 +303,10 @@ impl<'a> Printer<'a> {
     fn line(&mut self, line: &[u8]) -> Result<()> {
         let stderr = match line.get(STAMP + 1..TAG) {
             Some(b"stdout ") => false,
-            Some(b"stderr ") => true,
+            Some(b"stderr " | b"engine ") => true,
             _ => return Ok(()),
         };
+        let ours = line[STAMP + 1..].starts_with(ENGINE.as_bytes());
         let (Some(time), Some(tag), Some(text)) = (line.get(..STAMP), line.get(TAG), line.get(TEXT..)) else {
             return Ok(());
         };
@@ -278,6 +317,10 @@ impl<'a> Printer<'a> {
         if self.until.as_ref().is_some_and(|until| time > &until[..]) {
             self.past_end = true;
             return Ok(());
+        }
+        if ours {
+            self.flush()?;
+            return self.sink.gap(String::from_utf8_lossy(text).trim_end());
         }
         if stderr != self.stderr || self.out.len() >= BLOCK {
             self.flush()?;
@@ -313,6 +356,9 @@ fn stamp(time: Timestamp) -> [u8; STAMP] {
 /// Learns of new lines and of the container's end.
 struct Follower {
     watch: OwnedFd,
+    /// Name of the newest log file, and how often one was begun.
+    name: CString,
+    rotated: u64,
     monitor: Option<OwnedFd>,
     life: OwnedFd,
 }
@@ -325,7 +371,24 @@ impl Follower {
         let events = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_FROM;
         inotify::add_watch(&watch, dir, events).with_context(|| format!("watch {}", dir.display()))?;
         let life = Life::probe(&container.dir.life())?;
-        Ok(Follower { watch, monitor: wait::listen(ctx, container), life })
+        let name = CString::new(path.file_name().unwrap_or_default().as_bytes())
+            .map_err(|_| Error::user(format!("follow {}: NUL in its name", path.display())))?;
+        Ok(Follower { watch, name, rotated: 0, monitor: wait::listen(ctx, container), life })
+    }
+
+    /// How many log files were begun since the watch is set.
+    fn rotations(&mut self) -> u64 {
+        let mut space = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.watch, &mut space);
+        while let Ok(event) = events.next() {
+            let created = event.events().contains(inotify::ReadFlags::CREATE);
+            // After an overflow nobody knows how many.
+            let many = event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW);
+            if many || created && event.file_name() == Some(&self.name) {
+                self.rotated += 1;
+            }
+        }
+        self.rotated
     }
 
     /// The container has ended for good: nothing will be written any more.
@@ -356,8 +419,7 @@ impl Follower {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(crate::error::IntoError::context(e, "wait for log lines")),
         }
-        let mut events = [0; 4096];
-        while rustix::io::read(&self.watch, &mut events).is_ok_and(|n| n > 0) {}
+        self.rotations();
         Ok(())
     }
 }

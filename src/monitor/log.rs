@@ -1,7 +1,8 @@
 //! The log file: CRI lines (`TIME STREAM F|P TEXT`), rotated by rename.
 //!
 //! `F` ends a line; `P` is a piece without line end, written at once so that a follower sees prompts and progress
-//! bars in time. Every byte of the container is in the file exactly once: pieces joined give its output.
+//! bars in time. Every byte of the container is in the file exactly once: pieces joined give its output. Where output
+//! could not be written (full disk), a line of the stream `engine` says how much, as soon as writing works again.
 
 use crate::error::{Context, Result};
 use crate::state::container::LogConfig;
@@ -16,6 +17,9 @@ const BATCH: usize = 128 * 1024;
 /// Bytes of `2026-01-01T00:00:00.000000000Z`.
 pub const STAMP: usize = 30;
 
+/// The stream of lines that are ours and not the container's.
+pub const ENGINE: &str = "engine";
+
 /// Writes one container's log.
 #[derive(Debug)]
 pub struct LogWriter {
@@ -29,8 +33,9 @@ pub struct LogWriter {
     clock: Clock,
     /// A failed write left half a line behind.
     torn: bool,
-    /// Bytes of batches that could not be written (full disk).
-    pub lost: u64,
+    /// Bytes of batches that could not be written, and why: what the file does not say yet.
+    lost: u64,
+    why: String,
 }
 
 impl LogWriter {
@@ -50,6 +55,7 @@ impl LogWriter {
             clock: Clock::default(),
             torn: false,
             lost: 0,
+            why: String::new(),
         })
     }
 
@@ -82,19 +88,37 @@ impl LogWriter {
     }
 
     fn flush(&mut self) {
+        if self.torn {
+            self.note_loss();
+        }
         let Some(file) = self.file.as_mut() else { return };
-        let torn = std::mem::take(&mut self.torn);
-        let written = if torn { file.write_all(b"\n") } else { Ok(()) };
-        match written.and_then(|()| file.write_all(&self.batch)) {
-            Ok(()) => self.size += self.batch.len() as u64 + u64::from(torn),
-            Err(_) => {
+        let written = if self.torn { Err(std::io::ErrorKind::StorageFull.into()) } else { file.write_all(&self.batch) };
+        match written {
+            Ok(()) => self.size += self.batch.len() as u64,
+            Err(e) => {
                 self.lost += self.batch.len() as u64;
+                if !self.torn {
+                    self.why = crate::error::IntoError::context(e, "write the log").to_string();
+                }
                 self.torn = true;
             }
         }
         self.batch.clear();
         // A burst must not cost memory for the container's whole life.
         self.batch.shrink_to(BATCH);
+    }
+
+    /// Says in the file what is missing there, if that can be written now.
+    pub fn note_loss(&mut self) {
+        let Some(file) = self.file.as_mut().filter(|_| self.torn) else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let stamp = self.clock.stamp(now.as_secs() as i64, now.subsec_nanos());
+        let note = format!("{ENGINE} F {} bytes of the log are missing here: {}\n", self.lost, self.why);
+        let line = [b"\n", &stamp[..], b" ", note.as_bytes()].concat();
+        if file.write_all(&line).is_ok() {
+            self.size += line.len() as u64;
+            (self.lost, self.torn) = (0, false);
+        }
     }
 
     /// `log` becomes `log.1`, `log.1` becomes `log.2`, …; what is above `max_file` goes.
@@ -202,6 +226,25 @@ mod tests {
         let before = count(&path);
         log.write(false, b"more\n");
         assert_eq!(count(&path), before + 1, "a restarted container goes on with its log");
+    }
+
+    #[test]
+    fn a_loss_is_noted_once_writing_works_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut log = LogWriter::open(&config(0, 1), &path).unwrap();
+        log.write(false, b"before\n");
+        let good = log.file.replace(File::options().write(true).open("/dev/full").unwrap());
+        log.write(false, b"gone\n");
+        log.write(false, b"gone\n");
+        log.note_loss();
+        log.file = good;
+        log.write(false, b"after\n");
+        log.note_loss();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let tails: Vec<&str> = text.lines().filter_map(|l| l.get(STAMP + 1..)).collect();
+        let note = "engine F 90 bytes of the log are missing here: write the log: no space left on device";
+        assert_eq!(tails, ["stdout F before", note, "stdout F after"]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod serve;
 mod stdio;
 
 pub use exit::{RESTARTING, STOPPED};
-pub use log::{STAMP, numbered};
+pub use log::{ENGINE, STAMP, numbered};
 
 use crate::error::{Context, Error, Result};
 use crate::net;
@@ -197,6 +197,7 @@ impl Monitor {
         let mut backoff = policy::Backoff::default();
         loop {
             let end = self.serve();
+            self.server.log.note_loss();
             let uptime = self.incarnation.started.elapsed();
             let state = exit::record(&self.subject, &mut self.incarnation, end);
             match self.next(state, uptime, &mut backoff) {
