@@ -3,6 +3,7 @@
 mod common;
 
 use common::TestEnv;
+use common::pty::Pty;
 
 #[test]
 fn doctor_explains_this_machine() {
@@ -76,6 +77,65 @@ fn inspect_has_dockers_fields() {
         assert!(i.pointer(path).is_some(), "no {path} in {i:#}");
     }
     assert!(i["Config"]["Env"].as_array().unwrap().iter().any(|e| e == "A=1"));
+}
+
+#[test]
+fn inspect_tells_where_layers_and_volumes_come_from() {
+    let env = busybox_env!();
+    env.sh("create --name first -v v:/v busybox true").success();
+    env.sh("create --name c -P --volumes-from first:ro busybox true").success();
+    let i = env.inspect("c");
+    assert_eq!(i["HostConfig"]["PublishAllPorts"], true);
+    assert_eq!(i["HostConfig"]["VolumesFrom"][0], "first:ro");
+    assert_eq!(env.inspect("first")["HostConfig"]["PublishAllPorts"], false);
+    assert!(env.inspect("first")["HostConfig"]["VolumesFrom"].is_null());
+    let layer = i["GraphDriver"]["Data"]["LowerDir"].as_str().unwrap();
+    assert!(std::path::Path::new(layer).join("bin/busybox").exists(), "{layer}");
+}
+
+/// `coracle` under the name `docker`.
+fn called_docker(env: &TestEnv, args: &str) -> std::process::Command {
+    let link = env.path("docker");
+    let _ = std::os::unix::fs::symlink(common::binary(), &link);
+    let mut command = env.program(link);
+    command.args(env.bare().get_args()).args(shlex::split(args).unwrap());
+    command
+}
+
+fn docker(env: &TestEnv, args: &str) -> common::Ran {
+    env.finish(&mut called_docker(env, args), b"")
+}
+
+#[test]
+fn dockers_own_configuration_counts_for_docker_only() {
+    let env = TestEnv::new();
+    let config = r#"{"psFormat":"{{.Names}}!","imagesFormat":"{{.Repository}}?","volumesFormat":"<{{.Name}}>",
+        "detachKeys":"ctrl-x,d","auths":{}}"#;
+    env.file("home/.docker/config.json", config);
+    env.start("--name c -v v:/v hello sleep forever");
+    docker(&env, "ps").success().prints("c!\n");
+    docker(&env, "ps --format {{.Image}}").success().prints("hello\n");
+    assert_eq!(docker(&env, "ps -q").success().line().len(), 12);
+    docker(&env, "images").success().has("hello?\n");
+    docker(&env, "volume ls").success().prints("<v>\n");
+    env.sh("ps").success().has("CONTAINER ID");
+    env.sh("rm -f -t 0 c").success();
+    env.file("home/.docker/config.json", "{");
+    docker(&env, "ps").success().err_has("config.json is not used").has("CONTAINER ID");
+    env.sh("ps").success();
+}
+
+#[test]
+fn dockers_detach_keys() {
+    let env = busybox_env!();
+    env.file("etc/config.json", r#"{"detachKeys":"ctrl-x,d"}"#);
+    let mut command = called_docker(&env, "run -it --name c -e 'PS1=> ' busybox sh");
+    command.env("DOCKER_CONFIG", env.path("etc"));
+    let mut pty = Pty::spawn(command);
+    pty.expect("> ");
+    pty.send("\x18d");
+    assert_eq!(pty.end().0, 0);
+    assert_eq!(env.inspect("c")["State"]["Running"], true);
 }
 
 #[test]

@@ -82,6 +82,22 @@ fn tags_history_and_removal() {
 }
 
 #[test]
+fn a_short_name_that_several_registries_have_means_its_alias() {
+    let env = busybox_env!();
+    env.sh("tag busybox one.test/dir/short").success();
+    env.sh("tag busybox two.test/dir/short").success();
+    for pull in ["missing", "never"] {
+        let _ = env.sh(&format!("run --rm --pull={pull} dir/short true")).fails(125, &["several registries have it"]);
+    }
+    env.file("home/.config/containers/registries.conf", "[aliases]\n'dir/short' = 'two.test/dir/short'\n");
+    for pull in ["missing", "never"] {
+        env.sh(&format!("run --rm --pull={pull} dir/short echo {pull}")).success().prints(&format!("{pull}\n"));
+    }
+    env.sh("create --name c dir/short").success();
+    assert_eq!(env.inspect("c")["Config"]["Image"], "dir/short");
+}
+
+#[test]
 fn image_inspect_has_dockers_names() {
     let env = busybox_env!();
     let i = env.sh("image inspect busybox").success().json()[0].take();

@@ -1,6 +1,7 @@
 //! `coracle attach`.
 
-use super::start::{code, keys, raw};
+use super::docker_config::detach_keys;
+use super::start::{code, raw};
 use super::{Cx, select};
 use crate::engine::attach::{RelayOptions, connect, relay};
 use crate::engine::start::AttachStreams;
@@ -26,7 +27,7 @@ pub struct Args {
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let container = select::container(cx, &args.container)?;
     container.sound()?;
-    let keys = keys(args.detach_keys.as_deref(), &container.config)?;
+    let keys = detach_keys(cx, args.detach_keys.as_deref(), container.config.detach_keys.as_deref())?;
     let streams = AttachStreams { stdin: !args.no_stdin, stdout: true, stderr: true };
     let attachment = connect(&cx.engine, &container.id, streams)?;
     let raw = raw(container.config.tty && !args.no_stdin)?;

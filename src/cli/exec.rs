@@ -1,6 +1,7 @@
 //! `coracle exec`.
 
-use super::term::{self, DetachKeys, RawGuard};
+use super::docker_config::detach_keys;
+use super::term::{self, RawGuard};
 use super::{Cx, Personality, host_environment};
 use crate::engine::exec::{ExecEnd, ExecOptions, exec};
 use crate::error::{Context, Error, Result};
@@ -45,10 +46,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
-    let keys = match &args.detach_keys {
-        Some(text) => DetachKeys::parse(text)?,
-        None => DetachKeys::default(),
-    };
+    let keys = detach_keys(cx, args.detach_keys.as_deref(), None)?;
     let terminal = term::is_terminal(std::io::stdin());
     if args.tty && args.interactive && !args.detach && !terminal {
         if cx.personality == Personality::Docker {

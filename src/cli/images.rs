@@ -1,7 +1,7 @@
 //! `coracle images`.
 
 use super::output::{Column, ListOptions, col, extra, print_list};
-use super::{Cx, Personality, human, output};
+use super::{Cx, Personality, docker_config, human, output};
 use crate::engine::image_filter::{Filters, name_fits};
 use crate::engine::images::{self, Listed};
 use crate::error::{Error, Result};
@@ -86,7 +86,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         }
         return Ok(0);
     }
-    let options = ListOptions { format: args.format.as_deref(), no_heading: args.noheading };
+    let configured = docker_config::load(cx).images_format;
+    let options = ListOptions { format: args.format.as_deref().or(configured.as_deref()), no_heading: args.noheading };
     print_list(cx, options, if args.digests { WITH_DIGESTS } else { COLUMNS }, rows)?;
     Ok(0)
 }

@@ -10,6 +10,7 @@ mod container_exists;
 mod container_prune;
 mod cp;
 mod create;
+mod docker_config;
 pub mod docs;
 mod doctor;
 mod exec;

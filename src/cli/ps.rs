@@ -1,7 +1,7 @@
 //! `coracle ps`.
 
 use super::output::{Column, ListOptions, col, extra, print_list};
-use super::{Cx, output, ps_row};
+use super::{Cx, docker_config, output, ps_row};
 use crate::engine::filter::Filters;
 use crate::engine::ps;
 use crate::error::{Error, Result};
@@ -83,7 +83,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         let ids = found.iter().map(|c| if args.no_trunc { c.id.as_str() } else { c.short_id() });
         return output::raw(ids.map(|id| format!("{id}\n")).collect::<String>().as_bytes()).map(|()| 0);
     }
-    let format = args.format.as_deref();
+    let configured = docker_config::load(cx).ps_format;
+    let format = args.format.as_deref().or(configured.as_deref());
     let need = ps_row::Need { size: args.size, spec: format.is_some(), full: args.no_trunc };
     let rows = found.iter().map(|c| ps_row::row(cx, c, &need)).collect();
     let mut columns = COLUMNS.to_vec();

@@ -1,7 +1,8 @@
 //! `coracle run`.
 
+use super::docker_config::detach_keys;
 use super::run_flags::ContainerFlags;
-use super::term::{self, DetachKeys};
+use super::term;
 use super::{Cx, Personality, create, run_request};
 use crate::engine::attach::{AttachEnd, RelayOptions, relay};
 use crate::engine::start::{AttachStreams, StartOptions, standby, start_with};
@@ -32,7 +33,7 @@ pub struct Args {
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let begun = Instant::now();
     let streams = streams(&args)?;
-    let keys = detach_keys(&args.flags)?;
+    let keys = detach_keys(cx, args.flags.basic.detach_keys.as_deref(), None)?;
     check_terminal(&args, cx)?;
     let (request, warnings) = run_request::request(&args.flags, cx, args.detach)?;
     let parsed = begun.elapsed();
@@ -104,13 +105,6 @@ fn streams(args: &Args) -> Result<Option<AttachStreams>> {
         }
     }
     Ok(Some(streams))
-}
-
-fn detach_keys(flags: &ContainerFlags) -> Result<DetachKeys> {
-    match &flags.basic.detach_keys {
-        Some(text) => DetachKeys::parse(text),
-        None => Ok(DetachKeys::default()),
-    }
 }
 
 /// A pty without a terminal on this side: docker refuses, podman warns (FEATURES 3.4).

@@ -1,13 +1,12 @@
 //! `coracle start`.
 
+use super::docker_config::detach_keys;
 use super::select::Selection;
-use super::term::{self, DetachKeys, RawGuard};
+use super::term::{self, RawGuard};
 use super::{Cx, output, select};
 use crate::engine::attach::{AttachEnd, RelayOptions, relay};
 use crate::engine::start::{AttachStreams, StartOptions, start};
-use crate::engine::term::DEFAULT_DETACH_KEYS;
 use crate::error::{Error, Result};
-use crate::state::container::Config;
 use crate::state::containers::Container;
 use std::path::PathBuf;
 
@@ -65,7 +64,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
 fn foreground(args: &Args, cx: &Cx, container: &Container) -> Result<u8> {
     container.sound()?;
     let config = &container.config;
-    let keys = keys(args.detach_keys.as_deref(), config)?;
+    let keys = detach_keys(cx, args.detach_keys.as_deref(), config.detach_keys.as_deref())?;
     let options = StartOptions {
         attach: Some(AttachStreams { stdin: args.interactive, stdout: true, stderr: true }),
         window: if config.tty { window() } else { None },
@@ -80,11 +79,6 @@ fn foreground(args: &Args, cx: &Cx, container: &Container) -> Result<u8> {
     crate::sys::signal::pipe_fails();
     let relayed = relay(&cx.engine, attachment, RelayOptions { sig_proxy: args.sig_proxy, detach_keys: keys, raw })?;
     Ok(code(relayed))
-}
-
-/// The keys that detach: of the command line, of the container, or the usual ones.
-pub fn keys(given: Option<&str>, config: &Config) -> Result<DetachKeys> {
-    DetachKeys::parse(given.or(config.detach_keys.as_deref()).unwrap_or(DEFAULT_DETACH_KEYS))
 }
 
 /// (rows, columns) of the terminal we run in.

@@ -1,7 +1,7 @@
 //! `coracle volume ls`.
 
 use super::output::{col, extra, print_list};
-use super::{Cx, output};
+use super::{Cx, docker_config, output};
 use crate::engine;
 use crate::engine::volume_filter::Filters;
 use crate::error::Result;
@@ -64,7 +64,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
             })
         })
         .collect();
-    let options = output::ListOptions { format: args.format.as_deref(), no_heading: args.noheading };
+    let configured = docker_config::load(cx).volumes_format;
+    let options =
+        output::ListOptions { format: args.format.as_deref().or(configured.as_deref()), no_heading: args.noheading };
     print_list(cx, options, &columns, rows)?;
     Ok(0)
 }

@@ -194,11 +194,8 @@ fn find(ctx: &Ctx, images: &Store, request: &RunRequest, how: &ImageOptions<'_>)
                 .hint("pull it with --platform"));
             }
             Ok(_) => {}
-            Err(e) if e.kind == Kind::NotFound && how.policy == Policy::Never => {
-                return Err(e.hint(format!("coracle pull {name}")));
-            }
-            Err(e) if e.kind == Kind::NotFound => {}
-            Err(e) => return Err(e),
+            // `pull` asks the configuration what a short name means here, and knows the error if it does not say.
+            Err(_) => {}
         }
     }
     let pulled = pull(ctx, name, how.policy, how.registry, how.progress).map_err(|e| match &how.registry.platform {

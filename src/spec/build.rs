@@ -318,6 +318,8 @@ fn config(
         cidfile: request.cidfile.clone(),
         anonymous_volumes,
         exposed_ports,
+        publish_all: request.publish_all,
+        volumes_from: request.volumes_from.clone(),
         create_command: request.create_command.clone(),
     })
 }

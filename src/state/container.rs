@@ -48,6 +48,10 @@ pub struct Config {
     /// Names of anonymous volumes made for this container: removed by `rm -v` and --rm.
     pub anonymous_volumes: Vec<String>,
     pub exposed_ports: Vec<String>,
+    /// -P.
+    pub publish_all: bool,
+    /// --volumes-from, as written.
+    pub volumes_from: Vec<String>,
     /// The command line that made it, for `inspect`'s Config.CreateCommand.
     pub create_command: Vec<String>,
 }

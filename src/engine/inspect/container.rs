@@ -4,10 +4,12 @@ use super::{Style, host_config, network};
 use crate::engine::Ctx;
 use crate::engine::doc::{Doc, fields, or_null, set};
 use crate::error::Result;
+use crate::image::Store;
 use crate::spec::model::{Mount, MountKind, Spec};
 use crate::spec::signal;
 use crate::state::container::{State, Status};
 use crate::state::containers::{self, Container};
+use crate::userns::IdMap;
 use crate::volume;
 use serde_json::Value;
 use std::path::Path;
@@ -52,6 +54,7 @@ pub fn container(ctx: &Ctx, container: &Container, style: Style) -> Result<Doc> 
         "GraphDriver" => fields! {
             "Name" => "overlay",
             "Data" => fields! {
+                "LowerDir" => lower_dirs(ctx, &spec),
                 "UpperDir" => text(&container.dir.upper()),
                 "WorkDir" => text(&container.dir.work()),
             },
@@ -66,6 +69,13 @@ pub fn container(ctx: &Ctx, container: &Container, style: Style) -> Result<Doc> 
     doc.push("Config", config_doc(container, &spec));
     doc.push("NetworkSettings", network::settings(&spec.network, &state.network, config, style.docker, state.pid));
     Ok(doc)
+}
+
+/// The unpacked layers, top-most first; those that are not there (the cache can be made again) are left out.
+fn lower_dirs(ctx: &Ctx, spec: &Spec) -> String {
+    let found = IdMap::detect().and_then(|map| Store::open(&ctx.paths)?.layer_dirs(&spec.root.layers, &map));
+    let dirs: Vec<String> = found.unwrap_or_default().iter().map(|dir| dir.display().to_string()).collect();
+    dirs.join(":")
 }
 
 /// Docker's word for a status.

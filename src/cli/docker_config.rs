@@ -1,0 +1,45 @@
+//! Defaults of docker's own `config.json`, for those who call us `docker`.
+
+use super::{Cx, Personality, output};
+use crate::engine::term::{DEFAULT_DETACH_KEYS, DetachKeys};
+use crate::error::Result;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// The keys that are about the command line (docs.docker.com, "Docker CLI configuration file"); the ones about
+/// registries are read by `registry::auth`.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct DockerConfig {
+    pub detach_keys: Option<String>,
+    pub ps_format: Option<String>,
+    pub images_format: Option<String>,
+    pub volumes_format: Option<String>,
+}
+
+/// What the file says; nothing when there is none or when we are not called `docker`. A file that can't be read costs a
+/// warning, as with docker.
+pub fn load(cx: &Cx) -> DockerConfig {
+    let Some(path) = path().filter(|_| cx.personality == Personality::Docker) else { return DockerConfig::default() };
+    let Ok(text) = std::fs::read(&path) else { return DockerConfig::default() };
+    serde_json::from_slice(&text).unwrap_or_else(|e| {
+        output::warn(&format!("{} is not used: {e}", path.display()));
+        DockerConfig::default()
+    })
+}
+
+fn path() -> Option<PathBuf> {
+    let dir = match std::env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()) {
+        Some(dir) => dir.into(),
+        None => directories::BaseDirs::new()?.home_dir().join(".docker"),
+    };
+    Some(dir.join("config.json"))
+}
+
+/// The keys that detach: of the command line, of the container, of docker's file, or the usual ones.
+pub fn detach_keys(cx: &Cx, given: Option<&str>, container: Option<&str>) -> Result<DetachKeys> {
+    match given.or(container) {
+        Some(keys) => DetachKeys::parse(keys),
+        None => DetachKeys::parse(load(cx).detach_keys.as_deref().unwrap_or(DEFAULT_DETACH_KEYS)),
+    }
+}
