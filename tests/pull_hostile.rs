@@ -34,7 +34,7 @@ fn fails_with(server: &Hostile, name: &str, flags: &[&str], words: &[&str]) {
     // Not by `images`: this must hold on disk.
     let index = std::fs::read_to_string(env.root().join("index.json")).unwrap_or_default();
     assert!(!index.contains("digest"), "{index}");
-    for dir in ["tmp", "layers", "blobs/sha256"] {
+    for dir in ["tmp", "layers", "blobs/sha256", "partial"] {
         let left: Vec<_> = std::fs::read_dir(env.root().join(dir)).into_iter().flatten().flatten().collect();
         assert!(left.is_empty(), "{left:?}");
     }

@@ -40,13 +40,23 @@ fn retrying(event: &Event<'_>) -> Option<String> {
 /// What has been fetched so far.
 struct Tally {
     began: Instant,
-    sizes: BTreeMap<String, u64>,
+    layers: BTreeMap<String, Layer>,
+    /// Fetched by us.
     bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Layer {
+    size: u64,
+    /// Bytes that are here, whoever brought them.
+    here: u64,
+    /// We are fetching it, or it was here in part; else another process brings it.
+    ours: bool,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Tally { began: Instant::now(), sizes: BTreeMap::new(), bytes: 0 }
+        Tally { began: Instant::now(), layers: BTreeMap::new(), bytes: 0 }
     }
 }
 
@@ -54,20 +64,55 @@ impl Tally {
     fn note(&mut self, event: &Event<'_>) {
         match event {
             Event::Queued { layer, size } => {
-                self.sizes.insert(layer.to_string(), *size);
+                self.layers.entry(layer.to_string()).or_default().size = *size;
             }
-            Event::Received { bytes, .. } => self.bytes += bytes,
+            Event::Held { layer, bytes, elsewhere } => {
+                let layer = self.layers.entry(layer.to_string()).or_default();
+                (layer.here, layer.ours) = (*bytes, !elsewhere);
+            }
+            Event::Received { layer, bytes } => {
+                let layer = self.layers.entry(layer.to_string()).or_default();
+                (layer.here, layer.ours) = (layer.here + bytes, true);
+                self.bytes += bytes;
+            }
+            Event::Exists { layer } => {
+                if let Some(layer) = self.layers.get_mut(*layer) {
+                    layer.here = layer.size;
+                }
+            }
             _ => {}
         }
     }
 
+    fn layer(&self, layer: &str) -> Layer {
+        self.layers.get(layer).copied().unwrap_or_default()
+    }
+
+    fn total(&self) -> (u64, u64) {
+        self.layers.values().fold((0, 0), |(here, size), l| (here + l.here, size + l.size))
+    }
+
     /// A closing line; `None` when nothing was fetched.
     fn summary(&self) -> Option<String> {
-        let count = self.sizes.len();
+        let count = self.layers.values().filter(|l| l.ours).count();
         let layers = if count == 1 { "layer" } else { "layers" };
         let took: Duration = self.began.elapsed();
-        (count > 0)
+        (self.bytes > 0)
             .then(|| format!("Fetched {count} {layers}, {} in {:.1} s", human::size(self.bytes), took.as_secs_f32()))
+    }
+}
+
+/// What became of a layer without our fetching it from the start.
+fn held(event: &Event<'_>, before: Layer) -> Option<String> {
+    match event {
+        Event::Held { layer, bytes, elsewhere: false } if *bytes > 0 => {
+            let of = human::size(before.size);
+            Some(format!("layer {}: continuing at {} of {of}", short(layer), human::size(*bytes)))
+        }
+        Event::Held { layer, elsewhere: true, .. } if before.here == 0 => {
+            Some(format!("layer {}: another process fetches it", short(layer)))
+        }
+        _ => None,
     }
 }
 
@@ -78,15 +123,23 @@ struct Lines(Mutex<Tally>);
 impl Progress for Lines {
     fn event(&self, event: Event<'_>) {
         let mut tally = locked(&self.0);
+        let before = match &event {
+            Event::Held { layer, .. } => tally.layer(layer),
+            _ => Layer::default(),
+        };
         tally.note(&event);
         match &event {
             Event::Note(text) => eprintln!("{text}"),
             Event::Exists { layer } => eprintln!("layer {}: already here", short(layer)),
             Event::Downloaded { layer } => {
-                let size = tally.sizes.get(*layer).copied().unwrap_or(0);
-                eprintln!("layer {}: downloaded {}", short(layer), human::size(size));
+                eprintln!("layer {}: downloaded {}", short(layer), human::size(tally.layer(layer).size));
             }
             Event::Retrying { .. } => eprintln!("{}", retrying(&event).unwrap_or_default()),
+            Event::Held { .. } => {
+                if let Some(line) = held(&event, before) {
+                    eprintln!("{line}");
+                }
+            }
             Event::Finished { success } => {
                 if let Some(line) = tally.summary().filter(|_| *success) {
                     eprintln!("{line}");
@@ -133,16 +186,22 @@ impl Bars {
         })
     }
 
-    fn received(&self, state: &mut State, layer: &str, bytes: u64) {
-        self.total(state).inc(bytes);
+    /// Draws the layer, and the whole, as the tally has them.
+    fn advance(&self, state: &mut State, layer: &str) {
+        let (here, size) = state.tally.total();
+        let total = self.total(state);
+        total.set_length(size);
+        total.set_position(here);
+        let known = state.tally.layer(layer);
         if !state.layers.contains_key(layer) {
-            let size = state.tally.sizes.get(layer).copied().unwrap_or(0);
-            let bar = self.bar(short(layer), "{prefix:12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes}", size);
+            let template = "{prefix:12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {msg}";
+            let bar = self.bar(short(layer), template, known.size);
             let at = state.layers.len();
             state.layers.insert(layer.to_string(), self.multi.insert(at, bar));
         }
         if let Some(bar) = state.layers.get(layer) {
-            bar.inc(bytes);
+            bar.set_message(if known.ours { "" } else { "(by another process)" });
+            bar.set_position(known.here);
         }
     }
 
@@ -152,7 +211,8 @@ impl Bars {
             self.multi.remove(&bar);
         }
         // Extraction runs beside the downloads; only its tail is worth a word.
-        if state.tally.bytes >= state.tally.sizes.values().sum() {
+        let (here, size) = state.tally.total();
+        if here >= size && size > 0 {
             self.total(state).set_message("unpacking");
         }
     }
@@ -170,10 +230,12 @@ impl Progress for Bars {
         state.tally.note(&event);
         match &event {
             Event::Note(text) => self.line(text),
-            Event::Queued { size, .. } => self.total(state).inc_length(*size),
-            Event::Exists { .. } => {}
-            Event::Received { layer, bytes } => self.received(state, layer, *bytes),
-            Event::Downloaded { layer } => self.downloaded(state, layer),
+            Event::Queued { .. } => {
+                let (_, size) = state.tally.total();
+                self.total(state).set_length(size);
+            }
+            Event::Received { layer, .. } | Event::Held { layer, .. } => self.advance(state, layer),
+            Event::Exists { layer } | Event::Downloaded { layer } => self.downloaded(state, layer),
             Event::Done { .. } => {}
             Event::Retrying { .. } => self.line(&retrying(&event).unwrap_or_default()),
             Event::Finished { success } => {

@@ -5,6 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::image::{Image, Reference, Store};
 use crate::monitor::remove;
 use crate::registry::{self, Event, Platform, Progress, PullOptions, Registries};
+use crate::sys::signal::Interruptible;
 use crate::userns::IdMap;
 
 /// When to ask the registry (`--pull`, `--policy`).
@@ -94,6 +95,7 @@ fn pull_quietly(
             Err(e) => unclear = Some(e),
         }
     }
+    let _interruptible = Interruptible::new();
     let registries = Registries::load(&options.env)?;
     let candidates = registries.candidates(reference)?;
     // A short name may mean an image that was pulled under its alias or through the search list.
@@ -116,7 +118,7 @@ fn pull_quietly(
     match first_success(ctx, &store, &candidates, &registries, options, progress) {
         Ok(result) => Ok(result),
         // "newer" makes do with what is here when nobody can be asked.
-        Err(e) if stored.is_some() => {
+        Err(e) if stored.is_some() && e.kind != Kind::Interrupted => {
             progress.event(Event::Note(&format!("Using the stored image: {e}")));
             let (image, _) = stored.ok_or_else(|| Error::bug("the stored image is gone"))?;
             Ok(pulled(&image, reference, false))
@@ -128,15 +130,17 @@ fn pull_quietly(
     }
 }
 
-/// Deletes what a failed pull brought, unless the network was at fault: then complete blobs serve the next attempt.
+/// Deletes what a failed pull brought, unless the network was at fault or the user stopped it: then the blobs serve the
+/// next attempt.
 fn clean_up(ctx: &Ctx, store: Store, e: &Error) {
     let full = matches!(e.errno, Some(libc::ENOSPC | libc::EDQUOT));
-    if e.kind != Kind::Io || full {
-        if let Err(e) = store.collect() {
-            log::debug!("clearing up after the pull: {e}");
-        }
-        remove::sweep(&ctx.paths, None);
+    if (!matches!(e.kind, Kind::Io | Kind::Interrupted) || full)
+        && let Err(e) = store.collect()
+    {
+        log::debug!("clearing up after the pull: {e}");
     }
+    // Half extracted layers: files of mapped ids.
+    remove::sweep(&ctx.paths, None);
 }
 
 /// The image of that name in the store, if it suits the platform asked for.
@@ -201,11 +205,15 @@ fn first_success(
         let before = store.resolve(&candidate.canonical()).ok().map(|image| image.id);
         match registry::pull(store, &idmap, candidate, registries, options, progress) {
             Ok(image) => {
+                // What a pull left that died while we waited for it.
+                remove::sweep(&ctx.paths, Some(&idmap));
                 let changed = before.as_deref() != Some(image.id.as_str());
                 return Ok(pulled(&image, &candidate.canonical(), changed));
             }
             // The store's own faults (disk full) are the same for every name.
-            Err(e) if e.errno == Some(libc::ENOSPC) || candidates.len() == 1 => return Err(e),
+            Err(e) if e.errno == Some(libc::ENOSPC) || e.kind == Kind::Interrupted || candidates.len() == 1 => {
+                return Err(e);
+            }
             Err(e) => {
                 progress.event(Event::Note(&e.to_string()));
                 failures.push(e);
@@ -220,6 +228,7 @@ fn first_success(
 fn pull_each_tag(ctx: &Ctx, repository: &str, options: &PullOptions, progress: &dyn Progress) -> Result<Vec<Pulled>> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
+    let _interruptible = Interruptible::new();
     let registries = Registries::load(&options.env)?;
     let candidate = registries.candidates(repository)?.into_iter().next();
     let candidate = candidate.ok_or_else(|| Error::bug("a short name without meaning"))?;

@@ -1,4 +1,4 @@
-//! Blobs: staged in `tmp/`, verified, renamed.
+//! Blobs: staged in `tmp/` (downloads: in `partial/`), verified, renamed.
 
 use super::{Digest, MAX_JSON, Store};
 use crate::error::{Context, Error, Result};
@@ -8,19 +8,20 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What the names of blobs in `tmp/` begin with.
 pub(super) const STAGED: &str = "blob-";
 
-/// A blob on its way into the store. Dropping it uncommitted leaves nothing.
+/// A blob on its way into the store. Dropping it uncommitted leaves nothing, or what a later download goes on with
+/// ([`Store::claim`]).
 #[derive(Debug)]
 pub struct BlobWriter {
-    /// Flocked while it is in `tmp/`, so that no sweeper takes it.
+    /// Flocked until it is in place, so that no sweeper and no other download takes it.
     file: File,
-    temp: PathBuf,
+    target: Target,
     blobs: PathBuf,
     hash: Sha256,
     written: u64,
@@ -30,19 +31,59 @@ pub struct BlobWriter {
     handled: Arc<Mutex<HashSet<String>>>,
 }
 
+/// Where a blob is until it is complete.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub temp: PathBuf,
+    /// It stays there when the writer is dropped.
+    pub keep: bool,
+}
+
+/// Hashed at once.
+const CHUNK: usize = 256 << 10;
+
 impl BlobWriter {
+    pub(super) fn new(store: &Store, file: File, target: Target, expect: Option<&Digest>, size: Option<u64>) -> Self {
+        BlobWriter {
+            file,
+            target,
+            blobs: store.paths.blobs(),
+            hash: Sha256::new(),
+            written: 0,
+            expect: expect.cloned(),
+            size,
+            unsynced: Arc::clone(&store.unsynced),
+            handled: Arc::clone(&store.handled),
+        }
+    }
+
     /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// The file that is being written, for readers that follow it.
-    pub(super) fn temp(&self) -> &Path {
-        &self.temp
+    /// Hashes what an earlier download has written; returns how much that is. To be called before the first write.
+    pub fn catch_up(&mut self) -> Result<u64> {
+        let mut buffer = vec![0u8; CHUNK];
+        loop {
+            let n = self.file.read(&mut buffer).with_context(|| format!("read {}", self.target.temp.display()))?;
+            if n == 0 {
+                return Ok(self.written);
+            }
+            self.hash.update(&buffer[..n]);
+            self.written += n as u64;
+        }
     }
 
-    /// Verifies digest and size and makes the blob visible. Only [`Store::tag`] guarantees that it is on disk.
-    pub fn commit(self) -> Result<Digest> {
+    /// Throws away what was written.
+    pub fn discard(mut self) {
+        self.target.keep = false;
+    }
+
+    /// Verifies digest and size and makes the blob visible. Only [`Store::tag`] guarantees that it is on disk. A blob
+    /// with another digest is thrown away.
+    pub fn commit(mut self) -> Result<Digest> {
+        let keep = std::mem::replace(&mut self.target.keep, false);
         if let Some(size) = self.size
             && size != self.written
         {
@@ -55,8 +96,11 @@ impl BlobWriter {
             return Err(Error::denied(format!("store blob {expect}: the data's digest is {digest}"))
                 .hint("the data was damaged or changed on the way"));
         }
-        rustix::fs::rename(&self.temp, self.blobs.join(digest.hex()))
+        self.target.keep = keep;
+        rustix::fs::rename(&self.target.temp, self.blobs.join(digest.hex()))
             .with_context(|| format!("store blob {digest}"))?;
+        // The name is free now, and may be another's soon.
+        self.target.keep = true;
         self.unsynced.store(true, Ordering::Release);
         if let Ok(mut handled) = self.handled.lock() {
             handled.insert(digest.hex().to_string());
@@ -82,8 +126,10 @@ impl Write for BlobWriter {
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
-        // After a commit the name is gone already.
-        let _ = std::fs::remove_file(&self.temp);
+        let empty = || self.file.metadata().is_ok_and(|m| m.len() == 0 && m.nlink() == 1);
+        if !self.target.keep || (self.written == 0 && empty()) {
+            let _ = std::fs::remove_file(&self.target.temp);
+        }
     }
 }
 
@@ -114,17 +160,7 @@ impl Store {
         let named = || format!("create {}", temp.display());
         let fd = rustix::fs::open(&temp, flags, Mode::RUSR | Mode::WUSR).with_context(named)?;
         rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive).with_context(named)?;
-        Ok(BlobWriter {
-            file: File::from(fd),
-            blobs: self.paths.blobs(),
-            temp,
-            hash: Sha256::new(),
-            written: 0,
-            expect: expect.cloned(),
-            size,
-            unsynced: Arc::clone(&self.unsynced),
-            handled: Arc::clone(&self.handled),
-        })
+        Ok(BlobWriter::new(self, File::from(fd), Target { temp, keep: false }, expect, size))
     }
 
     /// Stores a small blob (manifest, config).

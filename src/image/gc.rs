@@ -1,7 +1,8 @@
-//! Collecting what nothing refers to: marks from the index and from the containers, then sweeps to the trash.
+//! Collecting what nothing refers to: marks from the index, from pulls that broke off and from the containers, then sweeps
+//! to the trash.
 
 use super::blobs::STAGED;
-use super::{Digest, Index, Manifest, Store};
+use super::{Digest, Index, Manifest, Store, partial};
 use crate::error::{Error, Kind, Result};
 use crate::spec::model::Spec;
 use crate::state::lock::Flock;
@@ -57,9 +58,10 @@ struct Marks {
 }
 
 impl Store {
-    /// Moves the blobs that no image has (those this `Store` wrote or unlisted, and old ones), the layers that neither
-    /// an image nor a container has, and those layers' views to the trash. `None` when somebody adds to the store just
-    /// now: the garbage then waits for another time. Takes the store, because its own lease would be in the way.
+    /// Moves the blobs that no image has (those this `Store` wrote or unlisted, and old ones; pulls that may be continued
+    /// count as images), the layers that neither an image nor a container has, and those layers' views to the trash.
+    /// `None` when somebody adds to the store just now: the garbage then waits for another time. Takes the store,
+    /// because its own lease would be in the way.
     pub fn collect(self) -> Result<Option<Collected>> {
         let path = self.paths.store_lock();
         if !path.exists() {
@@ -70,6 +72,12 @@ impl Store {
         let Some(_lock) = Flock::try_exclusive(&path)? else { return Ok(None) };
         let mut store = Store::open(&paths)?;
         store.handled = handled;
+        // Downloads of this process failed for a reason that another attempt would meet too.
+        for (path, name) in entries(&paths.partial()) {
+            if store.has_handled(name.strip_suffix(partial::PULL).unwrap_or(&name)) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
         let garbage = store.garbage(&Assume::default())?;
         let mut done = Collected::default();
         // Only renames while the lock is held: deleting takes its time.
@@ -135,6 +143,9 @@ impl Store {
             for digest in [&entry.manifest, &entry.original] {
                 self.mark(digest, marks, 0)?;
             }
+        }
+        for manifest in self.pending_pulls() {
+            self.mark(&manifest, &mut marks, 0)?;
         }
         for id in containers::ids(&self.paths)? {
             if assume.containers.contains(&id) {

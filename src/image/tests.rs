@@ -164,16 +164,25 @@ fn unpacks_while_downloading_and_survives_retries() {
     b.store.put(&blobs[1]).unwrap();
     let unpacker = b.store.unpacker(&layers, 2, &map()).unwrap();
     assert_eq!([0, 1, 2].map(|i| unpacker.needs_blob(i)), [true, false, true]);
-    // A download that breaks off, one that is damaged, one that is good.
-    let mut sink = unpacker.sink(0).unwrap();
-    sink.write_all(&blobs[0][..blobs[0].len() / 2]).unwrap();
+    // A download that breaks off, one that goes on from there and is damaged, one that is good.
+    let mine = |index: usize| match unpacker.sink(index).unwrap() {
+        Sink::Mine(sink) => sink,
+        other => panic!("{other:?}"),
+    };
+    let half = blobs[0].len() / 2;
+    let mut sink = mine(0);
+    sink.write_all(&blobs[0][..half]).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(20));
     drop(sink);
-    let mut sink = unpacker.sink(0).unwrap();
-    sink.write_all(&vec![7; blobs[0].len()]).unwrap();
+    let mut sink = mine(0);
+    assert_eq!(sink.written(), half as u64);
+    sink.write_all(&vec![7; blobs[0].len() - half]).unwrap();
+    // The extractor comes to the damage before the digest shows it.
+    std::thread::sleep(std::time::Duration::from_millis(20));
     assert!(sink.commit().unwrap_err().to_string().contains("digest"));
     for (i, size) in [(2, 1), (0, 1000)] {
-        let mut sink = unpacker.sink(i).unwrap();
+        let mut sink = mine(i);
+        assert_eq!(sink.written(), 0);
         for chunk in blobs[i].chunks(size) {
             sink.write_all(chunk).unwrap();
         }

@@ -71,10 +71,16 @@ pub fn failure(reply: Reply, registry: &str, with_login: bool, retry_cap: Durati
             Retry::Never,
             Error::not_found(format!("{registry} does not have it: {tail}")),
         ),
+        416 => Failure::new(
+            Cause::NoRange,
+            Retry::Soon,
+            Error::new(Kind::Io, format!("{registry} does not send the rest of it: {tail}")),
+        ),
         429 => Failure::new(
             Cause::Answer,
             retry,
-            Error::denied(format!("{registry} limits the rate of pulls: {tail}"))
+            // Not Denied: it passes, and what was fetched so far is worth keeping.
+            Error::new(Kind::Io, format!("{registry} limits the rate of pulls: {tail}"))
                 .hint("wait, or log in: registries allow more to known users"),
         ),
         408 | 425 | 500 | 502 | 503 | 504 => {

@@ -7,6 +7,7 @@ use super::options::Limits;
 use super::retry::Retries;
 use crate::error::{Context, Error, Kind};
 use crate::image::Digest;
+use crate::sys::signal::interrupted;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -32,18 +33,32 @@ pub struct Download<'a> {
     pub received: &'a dyn Fn(u64),
 }
 
+/// How far a download is, and what is known of its server.
+struct Course {
+    at: u64,
+    /// The server has not refused a range yet.
+    ranges: bool,
+    /// Strong ETag of the last answer: sent back (If-Range), it keeps parts of different contents from being joined.
+    etag: Option<String>,
+}
+
 impl Download<'_> {
     /// Writes the blob into `sink` from byte `start` on (what is before is there already). The digest is the sink's to
     /// verify. Tells whether the blob was put together from several answers.
     pub fn run(&self, start: u64, sink: &mut dyn Write, mut retries: Retries<'_>) -> Result<bool> {
-        let mut at = start;
+        let mut course = Course { at: start, ranges: true, etag: None };
         let mut continued = start > 0;
         loop {
-            let began = at;
-            let Err(failure) = self.attempt(&mut at, sink) else { return Ok(continued) };
+            let began = course.at;
+            let Err(failure) = self.attempt(&mut course, sink) else { return Ok(continued) };
+            let at = course.at;
             continued |= at > 0;
             if at - began >= GOOD_PROGRESS {
                 retries.reset();
+            }
+            // That was an answer too: it wants another question.
+            if failure.cause == Cause::NoRange && std::mem::take(&mut course.ranges) {
+                continue;
             }
             let place = match at {
                 0 => format!("download {}", self.name),
@@ -54,19 +69,26 @@ impl Download<'_> {
         }
     }
 
-    fn attempt(&self, at: &mut u64, sink: &mut dyn Write) -> Result<()> {
-        if *at == self.size && self.size > 0 {
+    fn attempt(&self, course: &mut Course, sink: &mut dyn Write) -> Result<()> {
+        if course.at == self.size && self.size > 0 {
             return Ok(());
         }
-        let reply = self.client.blob(self.digest, *at)?;
+        let offset = if course.ranges { course.at } else { 0 };
+        let validator = course.etag.take();
+        let reply = self.client.blob(self.digest, offset, validator.as_deref())?;
+        // A validator that changes with each answer (or server) only costs the start again: then go without.
+        if validator.is_none() || reply.status == 206 {
+            course.etag = reply.header(header::ETAG).filter(|tag| tag.starts_with('"')).map(String::from);
+        }
+        let at = &mut course.at;
         let host = reply.host.clone();
         let mut skip = checked_offset(&reply, *at, self.size)?;
         let mut reader = reply.reader();
         let mut buffer = vec![0u8; CHUNK];
         let (mut window, mut in_window) = (Instant::now(), 0u64);
         loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(interrupted());
+            if self.stop.load(Ordering::Relaxed) || interrupted() {
+                return Err(stopped());
             }
             let n = match reader.read(&mut buffer) {
                 Ok(0) => break,
@@ -145,8 +167,8 @@ fn wrong_size(host: &str, how: &str, size: u64) -> Failure {
     Failure::answer(error)
 }
 
-/// Ends a download because another one failed; never shown.
-fn interrupted() -> Failure {
+/// Ends a download because another one failed, or because the user wants it; never shown.
+fn stopped() -> Failure {
     Failure::new(Cause::Local, Retry::Never, Error::new(Kind::Interrupted, "stop the download"))
 }
 

@@ -206,9 +206,9 @@ impl<'a> Client<'a> {
         Ok(reply.header("docker-content-digest").and_then(|d| Digest::parse(d).ok()))
     }
 
-    /// Opens a blob at `offset`; the caller checks what comes.
-    pub fn blob(&self, digest: &Digest, offset: u64) -> Result<Reply> {
-        self.get(&self.url(&format!("blobs/{digest}")), Request { offset, ..Request::default() })
+    /// Opens a blob at `offset`, or at its start where it has no longer the ETag `if_range`; the caller checks what comes.
+    pub fn blob(&self, digest: &Digest, offset: u64, if_range: Option<&str>) -> Result<Reply> {
+        self.get(&self.url(&format!("blobs/{digest}")), Request { offset, if_range, ..Request::default() })
     }
 
     /// A small blob, verified.
@@ -216,7 +216,7 @@ impl<'a> Client<'a> {
         if size > image::MAX_JSON {
             return Err(Failure::answer(Error::denied(format!("read {what}: {size} bytes are too many for it"))));
         }
-        let bytes = self.blob(digest, 0)?.bytes(size, what)?;
+        let bytes = self.blob(digest, 0, None)?.bytes(size, what)?;
         let found = Digest::of(&bytes);
         if found != *digest {
             return Err(mismatch(what, digest, &found, self.registry()));

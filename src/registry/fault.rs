@@ -23,6 +23,8 @@ pub enum Cause {
     NotFound,
     /// Status 401 or 403.
     Refused,
+    /// Status 416: it has no such part.
+    NoRange,
     /// The name does not resolve or nothing listens.
     Unreachable,
     /// The other side does not speak TLS.

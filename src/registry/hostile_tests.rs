@@ -178,9 +178,9 @@ fn tokens_and_passwords_stay_with_their_host() {
     let registries = Registries::default();
     let client = Client::connect(source(&server.host()), &registries, &options).unwrap();
     let digest = Digest::of(&blob);
-    let refused = client.blob(&digest, 0).unwrap_err();
+    let refused = client.blob(&digest, 0, None).unwrap_err();
     assert_eq!(refused.cause, Cause::Refused);
-    assert_eq!(client.blob(&digest, 0).unwrap().bytes(10_000, "x").unwrap().len(), blob.len());
+    assert_eq!(client.blob(&digest, 0, None).unwrap().bytes(10_000, "x").unwrap().len(), blob.len());
     assert_eq!(cdn.seen().len(), 2);
     for seen in cdn.seen() {
         assert_eq!(seen.header("authorization"), "", "the login went to {}", seen.path);

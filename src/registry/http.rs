@@ -51,6 +51,8 @@ pub struct Request<'a> {
     pub authorization: Option<&'a str>,
     /// First byte wanted (Range).
     pub offset: u64,
+    /// With an offset: the ETag that the range must belong to; otherwise all of it comes.
+    pub if_range: Option<&'a str>,
     pub head: bool,
     /// `application/x-www-form-urlencoded` body of a POST.
     pub form: Option<&'a str>,
@@ -121,6 +123,9 @@ impl Http {
             }
             if request.offset > 0 {
                 builder = builder.header(header::RANGE, format!("bytes={}-", request.offset));
+                if let Some(etag) = request.if_range {
+                    builder = builder.header(header::IF_RANGE, etag);
+                }
             }
             builder.call()
         };

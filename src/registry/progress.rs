@@ -11,6 +11,9 @@ pub enum Event<'a> {
     Queued { layer: &'a str, size: u64 },
     /// The layer is here already.
     Exists { layer: &'a str },
+    /// So many bytes of the layer's compressed data are here that were not fetched by this pull: an earlier one left
+    /// them, or another process brings them (`elsewhere`).
+    Held { layer: &'a str, bytes: u64, elsewhere: bool },
     /// `bytes` more of the layer's compressed data have arrived.
     Received { layer: &'a str, bytes: u64 },
     /// The layer's blob is complete and verified; it is being unpacked.

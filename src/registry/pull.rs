@@ -11,17 +11,22 @@ use super::retry::Retries;
 use super::select;
 use crate::error::{Error, Kind, Result};
 use crate::image::{
-    self, Descriptor, Digest, Image, ImageConfig, LayerEvent, LayerRef, Manifest, Reference, Store, Unpacker,
+    self, Descriptor, Digest, Image, ImageConfig, LayerEvent, LayerRef, LayerSink, LayerWatch, Manifest, Pending,
+    Reference, Sink, Store, Unpacker, Waited,
 };
+use crate::sys::signal::interrupted;
 use crate::userns::IdMap;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Layers downloaded at once: more gain nothing on one line, fewer leave it idle between layers (docker: 3).
 const DOWNLOADS: usize = 3;
 /// Layers extracted at once at most; on two cores two are best (measured), each is a pipeline of threads.
 const MAX_EXTRACTIONS: usize = 4;
+/// How often another process's download is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Pulls `reference` into `store` under its own name, from its mirrors or its registry.
 ///
@@ -45,11 +50,16 @@ pub fn pull(
         result = job.pull_from(source, registries);
         match (&result, mirror) {
             // Our own disk is no better with the next source.
-            (Err(f), Some(mirror)) if f.cause != fault::Cause::Local => {
+            (Err(f), Some(mirror)) if f.cause != fault::Cause::Local && !interrupted() => {
                 progress.event(Event::Note(&format!("Mirror {mirror} failed: {}", f.error.context.join(": "))));
             }
             _ => break,
         }
+    }
+    // Even when it came too late: whoever wanted the image has changed his mind.
+    if interrupted() {
+        let error = Error::new(Kind::Interrupted, "interrupted");
+        result = Err(Failure::from(error.hint("what was fetched is kept: the next pull goes on from there")));
     }
     result.map_err(|f| f.error.context(format!("pull {reference}")))
 }
@@ -142,9 +152,11 @@ impl<'a> Job<'a> {
         self.store.put(&config_bytes)?;
         self.store.put(&served.bytes)?;
         let layers = layer_refs(&manifest, &config);
+        let pending = self.take_turn(&served.digest, &layers)?;
         self.layers(&client, &layers)?;
         let descriptor = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
         self.store.tag_pulled(&descriptor, self.reference, Some(&top))?;
+        pending.done();
         Ok(self.store.image(&served.digest)?)
     }
 
@@ -181,6 +193,39 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Waits until no other process pulls the image; when it was successful there is nothing left to do.
+    fn take_turn(&self, manifest: &Digest, layers: &[LayerRef]) -> Step<Pending> {
+        let mut waited = false;
+        loop {
+            if let Some(pending) = self.store.begin_pull(manifest)? {
+                return Ok(pending);
+            }
+            if !waited {
+                self.progress.event(Event::Note("Another process pulls this image: waiting for it"));
+                for layer in layers.iter().filter(|l| !self.store.has_blob(&l.digest, Some(l.size))) {
+                    self.progress.event(Event::Queued { layer: layer.digest.as_str(), size: layer.size });
+                }
+            }
+            waited = true;
+            for layer in layers {
+                let bytes = self.store.partial_size(&layer.digest);
+                if bytes > 0 {
+                    self.progress.event(Event::Held { layer: layer.digest.as_str(), bytes, elsewhere: true });
+                }
+            }
+            self.pause()?;
+        }
+    }
+
+    /// Waits a moment for another process, unless the user has enough of it.
+    fn pause(&self) -> Step<()> {
+        std::thread::sleep(LOOK);
+        if self.stop.load(Ordering::Relaxed) || interrupted() {
+            return Err(Error::new(Kind::Interrupted, "wait for another pull").into());
+        }
+        Ok(())
+    }
+
     /// Fetches and extracts what is missing of `layers`.
     fn layers(&self, client: &Client<'_>, layers: &[LayerRef]) -> Step<()> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -200,14 +245,13 @@ impl<'a> Job<'a> {
                 twins.push(index);
             }
         }
-        let missing: u64 = queue.iter().map(|index| layers[*index].size).fold(0, u64::saturating_add);
-        select::check_space(&self.store.blob(&Digest::of(b"")), missing)?;
+        self.check_space(&unpacker, layers, &queue)?;
 
         let next = AtomicUsize::new(0);
         let first_failure: Mutex<Option<Failure>> = Mutex::new(None);
         let worker = || {
             while let Some(index) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if self.stop.load(Ordering::Relaxed) {
+                if self.stop.load(Ordering::Relaxed) || interrupted() {
                     return;
                 }
                 if let Err(failure) = self.layer(client, &unpacker, *index, &layers[*index]) {
@@ -227,6 +271,9 @@ impl<'a> Job<'a> {
         if let Some(failure) = first_failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
             return Err(failure);
         }
+        if interrupted() {
+            return Err(Error::new(Kind::Interrupted, "fetch the layers").into());
+        }
         if let Some(lost) = twins.into_iter().find(|index| !unpacker.arrived(*index)) {
             return Err(Failure::from(Error::bug(format!("find layer {} that was just stored", layers[lost].digest))));
         }
@@ -239,41 +286,107 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn layer(&self, client: &Client<'_>, unpacker: &Unpacker, index: usize, layer: &LayerRef) -> Step<()> {
-        // Another pull may have been quicker.
-        if unpacker.arrived(index) {
-            self.progress.event(Event::Exists { layer: layer.digest.as_str() });
-            return Ok(());
+    /// Refuses what can't fit before it is fetched: blobs, and files that take at least as much as they do compressed.
+    fn check_space(&self, unpacker: &Unpacker, layers: &[LayerRef], queue: &[usize]) -> Step<()> {
+        let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
+        let left = |layer: &LayerRef| layer.size.saturating_sub(self.store.partial_size(&layer.digest));
+        let blobs = sum(&mut queue.iter().map(|index| left(&layers[*index])));
+        let packed = sum(&mut unpacker.missing().map(|index| layers[index].size));
+        let tight = select::check_space(&self.store.blob(&Digest::of(b"")), blobs, packed)?;
+        if let Some(warning) = tight {
+            self.progress.event(Event::Note(&warning));
         }
-        let name = format!("layer {}", &layer.digest.hex()[..12]);
-        let received = |bytes| self.progress.event(Event::Received { layer: layer.digest.as_str(), bytes });
+        Ok(())
+    }
+
+    /// Sees to it that the layer's blob is in the store: by us, or by another process that is at it already.
+    fn layer(&self, client: &Client<'_>, unpacker: &Unpacker, index: usize, layer: &LayerRef) -> Step<()> {
+        let digest = layer.digest.as_str();
+        let mut anew = false;
+        loop {
+            let sink = match unpacker.sink(index)? {
+                Sink::Mine(sink) => Some(sink),
+                Sink::Other(watch) => match self.watch(watch, layer)? {
+                    Waited::Mine(sink) => Some(sink),
+                    Waited::Here => None,
+                    Waited::Gone | Waited::Growing(..) => continue,
+                },
+                Sink::Here => None,
+            };
+            let Some(sink) = sink else {
+                self.progress.event(Event::Exists { layer: digest });
+                return Ok(());
+            };
+            match self.fetch(client, sink, layer)? {
+                (_, Ok(_)) => {
+                    self.progress.event(Event::Downloaded { layer: digest });
+                    return Ok(());
+                }
+                // A proxy that mixed up the parts, or a power cut that spoiled the first one: the whole may be good.
+                (true, Err(e)) if e.errno.is_none() && !anew => {
+                    log::warn!("layer {digest} was damaged when its download was continued: {e}; fetching it anew");
+                    self.progress.event(Event::Held { layer: digest, bytes: 0, elsewhere: false });
+                    anew = true;
+                }
+                (_, Err(e)) => {
+                    let place = format!("store layer {} of {}", short(&layer.digest), client.registry());
+                    return Err(disk_full(e).context(place).into());
+                }
+            }
+        }
+    }
+
+    /// Follows the download of another process.
+    fn watch<'u>(&self, mut watch: LayerWatch<'u>, layer: &LayerRef) -> Step<Waited<'u>> {
+        let mut shown = None;
+        loop {
+            match watch.look()? {
+                Waited::Growing(bytes, same) => {
+                    watch = same;
+                    if shown != Some(bytes) {
+                        self.progress.event(Event::Held { layer: layer.digest.as_str(), bytes, elsewhere: true });
+                    }
+                    shown = Some(bytes);
+                    self.pause()?;
+                }
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// Downloads into `sink` from where it stands. Tells whether the blob was put together from several answers, and
+    /// whether it is what it should be.
+    fn fetch(&self, client: &Client<'_>, mut sink: LayerSink<'_>, layer: &LayerRef) -> Step<(bool, Result<Digest>)> {
+        let digest = layer.digest.as_str();
+        let start = sink.written();
+        if start > 0 {
+            self.progress.event(Event::Held { layer: digest, bytes: start, elsewhere: false });
+        }
+        let received = |bytes| self.progress.event(Event::Received { layer: digest, bytes });
         let download = Download {
             client,
             digest: &layer.digest,
             size: layer.size,
-            name: &name,
+            name: &format!("layer {}", short(&layer.digest)),
             limits: &self.options.limits,
             stop: &self.stop,
             received: &received,
         };
-        let once = || -> Step<(bool, Result<Digest>)> {
-            let mut sink = unpacker.sink(index)?;
-            let continued = download.run(0, &mut sink, self.retries())?;
-            Ok((continued, sink.commit()))
-        };
-        let full = |f: Failure| Failure { error: disk_full(f.error), ..f };
-        let stored = match once().map_err(full)? {
-            // A proxy that mixed up the parts may still serve the whole.
-            (true, Err(e)) if e.errno.is_none() => {
-                log::warn!("{name} was damaged when its download was continued: {e}; fetching it anew");
-                once().map_err(full)?.1
+        match download.run(start, &mut sink, self.retries()) {
+            Ok(continued) => Ok((continued, sink.commit())),
+            Err(f) => {
+                if f.cause == fault::Cause::Answer && f.error.kind == Kind::Denied {
+                    sink.discard();
+                }
+                Err(Failure { error: disk_full(f.error), ..f })
             }
-            (_, stored) => stored,
-        };
-        stored.map_err(|e| disk_full(e).context(format!("store {name} of {}", client.registry())))?;
-        self.progress.event(Event::Downloaded { layer: layer.digest.as_str() });
-        Ok(())
+        }
     }
+}
+
+/// For messages.
+fn short(digest: &Digest) -> &str {
+    &digest.hex()[..12]
 }
 
 fn layer_refs(manifest: &Manifest, config: &ImageConfig) -> Vec<LayerRef> {

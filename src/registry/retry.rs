@@ -3,6 +3,7 @@
 use super::fault::{Failure, Result, Retry};
 use super::options::PullOptions;
 use super::progress::{Event, Progress};
+use crate::sys::signal::interrupted;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,11 @@ pub struct Retries<'a> {
 /// The longest wait of the doubling kind.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
+/// Evenly spread between 0 and 1.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
+}
+
 impl<'a> Retries<'a> {
     pub fn new(options: &'a PullOptions, progress: &'a dyn Progress, stop: &'a AtomicBool) -> Retries<'a> {
         Retries { options, progress, stop, used: 0 }
@@ -30,10 +36,16 @@ impl<'a> Retries<'a> {
 
     /// Waits for the next attempt at `what`, or hands the failure back when there is none.
     pub fn next(&mut self, what: &str, failure: Failure) -> Result<()> {
-        if failure.retry == Retry::Never || self.used >= self.options.retries || self.stop.load(Ordering::Relaxed) {
+        if failure.retry == Retry::Never
+            || self.used >= self.options.retries
+            || self.stop.load(Ordering::Relaxed)
+            || interrupted()
+        {
             return Err(failure);
         }
         let doubled = self.options.limits.backoff.saturating_mul(1 << self.used.min(16)).min(MAX_BACKOFF);
+        // Many clients that a registry shook off must not come back together.
+        let doubled = doubled.mul_f64(1.0 + 0.5 * jitter());
         let delay = match (self.options.retry_delay, failure.retry) {
             (_, Retry::After(asked)) => asked,
             (Some(fixed), _) => fixed,
@@ -49,7 +61,7 @@ impl<'a> Retries<'a> {
         });
         let end = Instant::now() + delay;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.stop.load(Ordering::Relaxed) || interrupted() {
                 return Err(failure);
             }
             std::thread::sleep(left.min(Duration::from_millis(100)));

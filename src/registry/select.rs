@@ -93,22 +93,37 @@ pub fn check_types(manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a download that can't fit, before it starts: compressed sizes are a lower bound of what is needed.
-pub fn check_space(blob: &Path, needed: u64) -> Result<()> {
+/// Refuses a download that can't fit, before it starts: `blobs` bytes are to be fetched, and the `packed` bytes of layers
+/// to be extracted take at least as much again. Returns a warning when they fit, but not with the usual compression.
+pub fn check_space(blob: &Path, blobs: u64, packed: u64) -> Result<Option<String>> {
     // The store may not be laid out yet: the nearest directory that exists is on its disk.
-    let Some(dir) = blob.ancestors().skip(1).find(|dir| dir.exists()) else { return Ok(()) };
+    let Some(dir) = blob.ancestors().skip(1).find(|dir| dir.exists()) else { return Ok(None) };
     let stat = rustix::fs::statvfs(dir).with_context(|| format!("measure the free space of {}", dir.display()))?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if needed <= free {
-        return Ok(());
-    }
     let mb = |bytes: u64| bytes.div_ceil(1_000_000);
-    Err(Error::errno(
-        libc::ENOSPC,
-        format!("store {} MB of layers in {}, where {} MB are free", mb(needed), dir.display(), mb(free)),
-    )
-    .hint("free space there, or choose another store with --root"))
+    let (least, usual) = (blobs.saturating_add(packed), blobs.saturating_add(packed.saturating_mul(USUAL_RATIO)));
+    if usual <= free {
+        return Ok(None);
+    }
+    let dir = dir.display();
+    if least <= free {
+        return Ok(Some(format!(
+            "Warning: the image may need {} MB in {dir}, where {} MB are free",
+            mb(usual),
+            mb(free)
+        )));
+    }
+    let text = format!(
+        "store {} MB of layers, and {} MB or more of their files, in {dir}, where {} MB are free",
+        mb(blobs),
+        mb(packed),
+        mb(free)
+    );
+    Err(Error::errno(libc::ENOSPC, text).hint("free space there, or choose another store with --root"))
 }
+
+/// How much larger layers commonly are than their blobs (gzip: 2.5 to 3).
+const USUAL_RATIO: u64 = 3;
 
 /// Up to eight tags, those that look like `wanted` first.
 pub fn nearest(wanted: &str, tags: &[String]) -> String {
@@ -171,9 +186,14 @@ mod tests {
     fn too_large_images_are_refused_before_they_are_fetched() {
         let dir = tempfile::tempdir().unwrap();
         let blob = dir.path().join("not/yet/there");
-        assert!(check_space(&blob, 1).is_ok());
-        let e = check_space(&blob, u64::MAX).unwrap_err();
-        assert!(e.is_errno(libc::ENOSPC), "{e}");
+        assert_eq!(check_space(&blob, 1, 0).unwrap(), None);
+        for (blobs, packed) in [(u64::MAX, 0), (1, u64::MAX), (u64::MAX, u64::MAX)] {
+            let e = check_space(&blob, blobs, packed).unwrap_err();
+            assert!(e.is_errno(libc::ENOSPC), "{e}");
+        }
+        let stat = rustix::fs::statvfs(dir.path()).unwrap();
+        let warning = check_space(&blob, 0, stat.f_bavail * stat.f_frsize / 2).unwrap();
+        assert!(warning.is_some_and(|text| text.contains("may need")));
     }
 
     #[test]

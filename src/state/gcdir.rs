@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A directory below `tmp/` that is ours until it is renamed away or dropped (then it is deleted).
 #[derive(Debug)]
@@ -80,16 +81,25 @@ pub fn discard(paths: &Paths, path: &Path) -> Result<PathBuf> {
     Ok(target)
 }
 
-/// Entries of tmp/ and trash/ that nobody uses. Cheap when both are empty.
+/// How long a download that broke off waits in `partial/` for its continuation.
+pub const PARTIAL_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Files of `partial/` that no process is at and that have not grown for `age`.
+pub fn partials(paths: &Paths, age: Duration) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(paths.partial()).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| file_is_free(path, age)).collect()
+}
+
+/// Entries of tmp/ and trash/ that nobody uses, and what is too old in partial/. Cheap when all are empty.
 pub fn garbage(paths: &Paths) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+    let mut found = partials(paths, PARTIAL_AGE);
     for (dir, trash) in [(paths.trash(), true), (paths.tmp(), false)] {
         let Ok(entries) = std::fs::read_dir(dir) else { continue };
         for entry in entries.flatten() {
             let path = entry.path();
             let is_dir = entry.file_type().is_ok_and(|t| t.is_dir());
             // Files in tmp/ are leased by their makers' locks on the file itself; those in trash/ have no maker.
-            let free = if is_dir { Flock::try_dir(&path).is_some() } else { trash || file_is_free(&path) };
+            let free = if is_dir { Flock::try_dir(&path).is_some() } else { trash || file_is_free(&path, YOUNG) };
             if free {
                 found.push(path);
             }
@@ -98,16 +108,18 @@ pub fn garbage(paths: &Paths) -> Vec<PathBuf> {
     found
 }
 
-fn file_is_free(path: &Path) -> bool {
+/// A maker has its file locked from just after its creation; this age covers that moment.
+const YOUNG: Duration = Duration::from_secs(60);
+
+fn file_is_free(path: &Path, age: Duration) -> bool {
     let Ok(meta) = std::fs::symlink_metadata(path) else { return false };
     if !meta.is_file() {
         return true;
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let Ok(fd) = rustix::fs::open(path, flags, Mode::empty()) else { return false };
-    // A maker has its file locked from just after its creation; the age covers that moment.
-    let young = meta.modified().ok().and_then(|t| t.elapsed().ok()).is_none_or(|age| age.as_secs() < 60);
-    !young && rustix::fs::flock(&fd, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+    let old = meta.modified().ok().and_then(|t| t.elapsed().ok()).is_some_and(|since| since >= age);
+    old && rustix::fs::flock(&fd, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
 /// Deletes a tree as the plain user, following nothing and staying on one file system. Files that belong to

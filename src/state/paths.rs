@@ -5,7 +5,7 @@
 //!   version lock oci-layout index.json index.lock blobs/sha256/<hex>
 //!   layers/<chainid>-<map>/{diff/,meta.json,opaque}   views/<layer>/as-<map>/   held-layers
 //!   containers/<id>/{config.json spec.json name state.json desired lock life log upper/ work/ etc/}
-//!   names/<name> -> id   volumes/<name>/{_data,meta.json}   events.jsonl   tmp/ trash/
+//!   names/<name> -> id   volumes/<name>/{_data,meta.json}   events.jsonl   tmp/ trash/ partial/<hex>
 //! <run>   $XDG_RUNTIME_DIR/coracle (or --runroot): sockets only, all rebuildable
 //!   c/<id12>/{attach,ctl}
 //! ```
@@ -58,6 +58,10 @@ impl Paths {
     }
     pub fn tmp(&self) -> PathBuf {
         self.data.join("tmp")
+    }
+    /// Blobs whose download broke off; see `image::partial`.
+    pub fn partial(&self) -> PathBuf {
+        self.data.join("partial")
     }
     pub fn trash(&self) -> PathBuf {
         self.data.join("trash")

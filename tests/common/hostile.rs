@@ -50,6 +50,8 @@ pub enum Manner {
     CutAt(usize),
     /// One byte at a time with a pause.
     Drip(Duration),
+    /// So many bytes at a time with a pause after each lot.
+    Pace(usize, Duration),
     /// Send the body and then wait for ever.
     Hang,
     /// Zeros without end.
@@ -96,6 +98,7 @@ impl Answer {
 pub struct Hostile {
     pub port: u16,
     seen: Arc<Mutex<Vec<Seen>>>,
+    sent: Arc<Mutex<BTreeMap<String, u64>>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -109,23 +112,42 @@ impl Hostile {
         let listener = TcpListener::bind((address, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-        let (list, ended, answer) = (seen.clone(), stop.clone(), Arc::new(answer));
+        let sent = Arc::new(Mutex::new(BTreeMap::new()));
+        let (list, ended, answer, counts) = (seen.clone(), stop.clone(), Arc::new(answer), sent.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if ended.load(Ordering::Relaxed) {
                     return;
                 }
                 let (list, ended, answer) = (list.clone(), ended.clone(), answer.clone());
+                let counts = counts.clone();
                 // Errors are the client's doing: it may hang up at any time.
-                std::thread::spawn(move || drop(serve(stream, &list, &ended, answer.as_ref())));
+                std::thread::spawn(move || {
+                    let mut stream = Counted { stream, counts, path: String::new() };
+                    drop(serve(&mut stream, &list, &ended, answer.as_ref()));
+                });
             }
         });
-        Hostile { port, seen, stop }
+        Hostile { port, seen, sent, stop }
     }
 
     /// All requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
+    }
+    /// Bytes of bodies written so far for blobs whose address ends with `digest`.
+    pub fn sent(&self, digest: &str) -> u64 {
+        let sent = self.sent.lock().unwrap();
+        sent.iter().filter(|(path, _)| path.contains("/blobs/") && path.ends_with(digest)).map(|(_, n)| n).sum()
+    }
+    /// Offsets of the requests for a blob.
+    pub fn offsets(&self, digest: &str) -> Vec<usize> {
+        self.seen().iter().filter(|s| s.is_blob() && s.path.ends_with(digest)).map(Seen::offset).collect()
+    }
+    /// Forgets what came and went so far.
+    pub fn forget(&self) {
+        self.seen.lock().unwrap().clear();
+        self.sent.lock().unwrap().clear();
     }
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -142,8 +164,28 @@ impl Drop for Hostile {
     }
 }
 
+/// A connection that counts the bytes of bodies by path, once the path is known.
+struct Counted {
+    stream: TcpStream,
+    counts: Arc<Mutex<BTreeMap<String, u64>>>,
+    path: String,
+}
+
+impl Write for Counted {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let n = self.stream.write(buf)?;
+        if !self.path.is_empty() {
+            *self.counts.lock().unwrap().entry(self.path.clone()).or_default() += n as u64;
+        }
+        Ok(n)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
 fn serve(
-    mut stream: TcpStream,
+    stream: &mut Counted,
     list: &Mutex<Vec<Seen>>,
     ended: &AtomicBool,
     answer: &(dyn Fn(&Seen) -> Answer + Send + Sync),
@@ -151,7 +193,7 @@ fn serve(
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0u8];
-        stream.read_exact(&mut byte)?;
+        stream.stream.read_exact(&mut byte)?;
         head.push(byte[0]);
         // A TLS client: answer as plain HTTP servers do.
         if head == [0x16] {
@@ -169,7 +211,7 @@ fn serve(
         .collect();
     let length = headers.get("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
     let mut body = vec![0u8; length];
-    stream.read_exact(&mut body)?;
+    stream.stream.read_exact(&mut body)?;
     let seen = {
         let mut list = list.lock().unwrap();
         let before = list.iter().filter(|s| s.path == path).count();
@@ -190,12 +232,17 @@ fn serve(
     if seen.method == "HEAD" {
         return Ok(());
     }
+    stream.path = seen.path.clone();
     match answer.manner {
         Manner::Whole => stream.write_all(&answer.body),
         Manner::CutAt(n) => stream.write_all(&answer.body[..n.min(answer.body.len())]),
         Manner::Drip(pause) => answer.body.iter().try_for_each(|byte| {
             std::thread::sleep(pause);
             stream.write_all(&[*byte])
+        }),
+        Manner::Pace(size, pause) => answer.body.chunks(size).try_for_each(|lot| {
+            std::thread::sleep(pause);
+            stream.write_all(lot)
         }),
         Manner::Hang => {
             stream.write_all(&answer.body)?;

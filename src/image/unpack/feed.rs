@@ -2,7 +2,8 @@
 //!
 //! A SOCK_SEQPACKET pair: frames are small and never torn, and either side's death is the other's end of file.
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Kind, Result};
+use crate::sys::signal::interrupted;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,9 @@ use std::path::PathBuf;
 /// News about a blob that is being downloaded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum ToWorker {
-    /// It grows in the file `temp`, which is renamed to `blob` when it is complete.
-    Start { index: usize, temp: PathBuf, blob: PathBuf },
+    /// It grows in the file `temp`, which is renamed to `blob` when it is complete. `doubtful`: what is there comes from
+    /// an earlier download and may be spoiled, so that an error means nothing before the blob is verified.
+    Start { index: usize, temp: PathBuf, blob: PathBuf, doubtful: bool },
     /// There is more to read.
     Grow { index: usize },
     /// It is complete, with this many bytes, and verified.
@@ -64,6 +66,9 @@ impl Socket {
         let n = loop {
             match rustix::net::recv(&self.0, &mut buffer, RecvFlags::empty()) {
                 Ok((n, _)) => break n,
+                Err(rustix::io::Errno::INTR) if interrupted() => {
+                    return Err(Error::new(Kind::Interrupted, "extract the layers: interrupted"));
+                }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::CONNRESET) => break 0,
                 Err(e) => return Err(e).context("receive from the extractor"),

@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) struct Growth {
     state: Mutex<GrowthState>,
     changed: Condvar,
+    doubtful: bool,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +28,18 @@ struct GrowthState {
 }
 
 impl Growth {
+    pub fn new(doubtful: bool) -> Growth {
+        Growth { doubtful, ..Growth::default() }
+    }
+    /// After an error: whether it is of no interest, because the download was given up. Waits for that to be known where
+    /// the data is doubtful.
+    pub fn given_up(&self) -> bool {
+        let mut state = self.lock();
+        while self.doubtful && state.end.is_none() && !state.aborted {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.aborted
+    }
     fn lock(&self) -> MutexGuard<'_, GrowthState> {
         // A panic elsewhere ends the job anyway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -45,9 +58,6 @@ impl Growth {
     }
     pub fn abort(&self) {
         self.change(|s| s.aborted = true);
-    }
-    pub fn aborted(&self) -> bool {
-        self.lock().aborted
     }
     /// The download is broken off, unless it is complete.
     pub fn close(&self) {

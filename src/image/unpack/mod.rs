@@ -6,12 +6,14 @@
 mod feed;
 mod layer;
 mod pipeline;
+mod sink;
 mod worker;
 
+pub use sink::{LayerSink, LayerWatch, Sink, Waited};
 pub use worker::job;
 
 use super::apply::{Owners, Report};
-use super::{BlobWriter, Digest, Image, LayerRef, Store};
+use super::{Claim, Digest, Image, LayerRef, Store};
 use crate::error::{Context, Error, Result};
 use crate::stage::{Work, WorkNs};
 use crate::state::atomic;
@@ -164,7 +166,7 @@ impl Store {
 
 impl Unpacker<'_> {
     /// Positions of the layers that are being extracted.
-    fn missing(&self) -> impl Iterator<Item = usize> {
+    pub fn missing(&self) -> impl Iterator<Item = usize> {
         self.run.iter().flat_map(|run| run.staging.iter().map(|(index, _)| *index))
     }
 
@@ -183,7 +185,7 @@ impl Unpacker<'_> {
         }
         if let Some(socket) = self.socket(index) {
             let blob = self.store.blob(&layer.digest);
-            socket.send(&ToWorker::Start { index, temp: blob.clone(), blob });
+            socket.send(&ToWorker::Start { index, temp: blob.clone(), blob, doubtful: false });
             socket.send(&ToWorker::End { index, size: layer.size });
         }
         true
@@ -194,17 +196,39 @@ impl Unpacker<'_> {
         self.run.as_ref().filter(|run| run.staging.iter().any(|(i, _)| *i == index)).map(|run| &run.socket)
     }
 
-    /// The writer for the download of layer `index`: what is written goes to the blob and is extracted on the way, but
-    /// never waits for the extraction.
-    pub fn sink(&self, index: usize) -> Result<LayerSink<'_>> {
+    /// Claims the download of layer `index`. What comes goes to the blob and is extracted on the way, but never waits
+    /// for the extraction; what an earlier download left, or another process brings, is extracted likewise.
+    pub fn sink(&self, index: usize) -> Result<Sink<'_>> {
         let layer = &self.layers[index];
-        let writer = self.store.writer(Some(&layer.digest), Some(layer.size))?;
         let socket = self.socket(index);
-        if let Some(socket) = socket {
-            let blob = self.store.blob(&layer.digest);
-            socket.send(&ToWorker::Start { index, temp: writer.temp().to_path_buf(), blob });
+        let start = |doubtful: bool| {
+            if let Some(socket) = socket {
+                let (temp, blob) = (self.store.partial_path(&layer.digest), self.store.blob(&layer.digest));
+                socket.send(&ToWorker::Start { index, temp, blob, doubtful });
+            }
+        };
+        match self.store.claim(&layer.digest, layer.size)? {
+            Claim::Here => {
+                self.arrived(index);
+                Ok(Sink::Here)
+            }
+            Claim::Mine(mut writer) => {
+                start(self.store.partial_size(&layer.digest) > 0);
+                writer.catch_up()?;
+                Ok(Sink::Mine(LayerSink { announced: writer.written(), writer: Some(writer), socket, index }))
+            }
+            Claim::Other(watch) => {
+                start(true);
+                Ok(Sink::Other(LayerWatch {
+                    store: self.store,
+                    watch: Some(watch),
+                    socket,
+                    index,
+                    size: layer.size,
+                    seen: 0,
+                }))
+            }
         }
-        Ok(LayerSink { writer: Some(writer), socket, index, announced: 0 })
     }
 
     /// Waits until every layer is extracted and verified, then puts all in place. Layers whose blob was in the store
@@ -279,65 +303,5 @@ impl Write for HashWriter<'_> {
     }
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
-    }
-}
-
-/// Where a download writes its bytes; see [`Unpacker::sink`]. Dropping it uncommitted forgets the bytes, and another
-/// sink for the same layer may be made (a retry).
-#[derive(Debug)]
-pub struct LayerSink<'u> {
-    /// None after the commit.
-    writer: Option<BlobWriter>,
-    socket: Option<&'u Socket>,
-    index: usize,
-    announced: u64,
-}
-
-/// The extractor is told of new bytes at this step, not at each write.
-const STEP: u64 = 128 << 10;
-
-impl LayerSink<'_> {
-    /// Bytes written so far.
-    pub fn written(&self) -> u64 {
-        self.writer.as_ref().map_or(0, BlobWriter::written)
-    }
-
-    /// Verifies digest and size and makes the blob visible; the extraction may still be under way.
-    pub fn commit(mut self) -> Result<Digest> {
-        let writer = self.writer.take().ok_or_else(|| Error::bug("commit a layer twice"))?;
-        let size = writer.written();
-        let done = writer.commit();
-        if let Some(socket) = self.socket {
-            match &done {
-                Ok(_) => socket.send(&ToWorker::End { index: self.index, size }),
-                Err(_) => socket.send(&ToWorker::Abort { index: self.index }),
-            }
-        }
-        done
-    }
-}
-
-impl Write for LayerSink<'_> {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        let writer = self.writer.as_mut().ok_or_else(|| Error::bug("write to a committed layer"))?;
-        let n = writer.write(buf)?;
-        if let Some(socket) = self.socket
-            && writer.written() - self.announced >= STEP
-        {
-            self.announced = writer.written();
-            socket.try_send(&ToWorker::Grow { index: self.index });
-        }
-        Ok(n)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for LayerSink<'_> {
-    fn drop(&mut self) {
-        if let (Some(_), Some(socket)) = (&self.writer, self.socket) {
-            socket.send(&ToWorker::Abort { index: self.index });
-        }
     }
 }

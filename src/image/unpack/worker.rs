@@ -141,8 +141,8 @@ impl Shared<'_> {
             | ToWorker::End { index, .. }
             | ToWorker::Abort { index }) = &news;
             let Some(job) = position(*index) else { continue };
-            if let ToWorker::Start { temp, blob, .. } = news {
-                let growth = Arc::new(Growth::default());
+            if let ToWorker::Start { temp, blob, doubtful, .. } = news {
+                let growth = Arc::new(Growth::new(doubtful));
                 if let Some(old) = state.growth[job].replace(Arc::clone(&growth)) {
                     old.abort();
                 }
@@ -170,6 +170,7 @@ impl Shared<'_> {
         while let Some(ready) = self.next() {
             let layer = &self.request.layers[ready.job];
             let result = self.extract(layer, &ready);
+            let given_up = result.is_err() && ready.growth.given_up();
             let mut state = self.lock();
             state.running.retain(|job| *job != ready.job);
             match result {
@@ -178,7 +179,7 @@ impl Shared<'_> {
                     self.socket.try_send(&FromWorker::Done { index: layer.index });
                 }
                 // The download broke off; it may start again.
-                Err(_) if ready.growth.aborted() && state.failed.is_none() => {}
+                Err(_) if given_up && state.failed.is_none() => {}
                 Err(e) => {
                     drop(state);
                     self.fail(e);
