@@ -39,6 +39,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -l syslog
 complete -c coracle -n "__fish_coracle_needs_command" -s r -l remote
 complete -c coracle -n "__fish_coracle_needs_command" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "attach" -d 'Connect the terminal to a running container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "build" -d 'Check a Dockerfile'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "completion" -d 'Print the completion script of a shell'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "create" -d 'Create a container without starting it'
@@ -66,6 +67,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Give an im
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "top" -d 'Show the processes of a container'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "version" -d 'Show the version'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "wait" -d 'Wait until containers end, and print their exit codes'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "builder" -d 'Manage builds'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "container" -d 'Manage containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "image" -d 'Manage images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "system" -d 'Show the state of the engine'
@@ -75,6 +77,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand attach" -l sig-proxy -d 
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l no-stdin -d 'Don\'t attach to stdin'
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand cp" -s a -l archive -d 'Keep owners and groups'
 complete -c coracle -n "__fish_coracle_using_subcommand cp" -s L -l follow-link -d 'Follow a symlink that is the source itself'
@@ -404,6 +411,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'W
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -s i -l interval -d 'Accepted for podman\'s scripts; coracle is told of the end and does not poll' -r
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l ignore -d 'Print -1 for containers that don\'t exist'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build" -f -a "build" -d 'Check a Dockerfile'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "attach" -d 'Connect the terminal to a running container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach cp create exec inspect kill logs port rename restart rm run start stop top wait ls list exists prune" -f -a "cp" -d 'Copy files between a container and the host'
@@ -718,19 +732,25 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Don\'t ask'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -l dry-run -d 'Only say what would be removed'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -s h -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "history" -d 'Show how an image came to be, its latest step first'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "import" -d 'Make an image of a root file system\'s tar archive'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "load" -d 'Load images from an archive'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "pull" -d 'Pull images from a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "tag" -d 'Give an image further names'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "ls" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "list" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "rm" -d 'Remove images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "remove" -d 'Remove images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "exists" -d 'Tell by the exit code whether an image is in the store: 0 yes, 1 no, 125 error'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "inspect" -d 'Show the details of images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from history import load pull tag ls list rm remove exists inspect prune" -f -a "prune" -d 'Remove unused images: those without a name that no container uses'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "build" -d 'Check a Dockerfile'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "history" -d 'Show how an image came to be, its latest step first'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "import" -d 'Make an image of a root file system\'s tar archive'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "load" -d 'Load images from an archive'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "pull" -d 'Pull images from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "tag" -d 'Give an image further names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "ls" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "list" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "rm" -d 'Remove images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "remove" -d 'Remove images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "exists" -d 'Tell by the exit code whether an image is in the store: 0 yes, 1 no, 125 error'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "inspect" -d 'Show the details of images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build history import load pull tag ls list rm remove exists inspect prune" -f -a "prune" -d 'Remove unused images: those without a name that no container uses'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Print sizes and times for people (--human=false: bytes and RFC 3339)' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template' -r

@@ -4,12 +4,13 @@
 //! `contrib/ARCHITECTURE.md`):
 //!
 //! ```text
-//! cli → engine → {monitor, registry} → {runtime, net, image, volume} → {stage, spec} → {state, userns} → sys
+//! cli → build → engine → {monitor, registry} → {runtime, net, image, volume} → {stage, spec} → {state, userns} → sys
 //! ```
 
 #![deny(unsafe_code)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+pub mod build;
 pub mod cli;
 pub mod engine;
 pub mod error;

@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["runtime", "net", "image", "volume"],
     &["monitor", "registry"],
     &["engine"],
+    &["build"],
     &["cli"],
 ];
 const FREE: &[&str] = &["error", "hello"];

@@ -3,6 +3,7 @@
 //! Only this module prints, reads the environment or HOME, and decides exit codes.
 
 mod attach;
+mod build;
 mod change;
 mod complete;
 mod completion;
@@ -152,6 +153,7 @@ pub struct Ignored {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     Attach(attach::Args),
+    Build(build::Args),
     Completion(completion::Args),
     Cp(cp::Args),
     Create(create::Args),
@@ -179,6 +181,9 @@ pub enum Command {
     Top(top::Args),
     Version(version::Args),
     Wait(wait::Args),
+    /// Manage builds
+    #[command(subcommand, arg_required_else_help = true, alias = "buildx")]
+    Builder(BuilderCommand),
     /// Manage containers
     #[command(subcommand, arg_required_else_help = true)]
     Container(ContainerCommand),
@@ -203,6 +208,11 @@ pub enum SystemCommand {
     Doctor(doctor::Args),
     Info(info::Args),
     Prune(system_prune::Args),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum BuilderCommand {
+    Build(build::Args),
 }
 
 #[derive(Subcommand, Debug)]
@@ -232,6 +242,7 @@ pub enum ContainerCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum ImageCommand {
+    Build(build::Args),
     History(history::Args),
     Import(import::Args),
     Load(load::Args),
@@ -261,6 +272,8 @@ impl Command {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
             Command::Attach(a) => attach::run(a, cx),
+            Command::Build(a) => build::run(a, cx),
+            Command::Builder(BuilderCommand::Build(a)) => build::run(a, cx),
             Command::Completion(a) => completion::run(a, cx),
             Command::Cp(a) => cp::run(a, cx),
             Command::Create(a) => create::run(a, cx),
@@ -338,6 +351,7 @@ impl ContainerCommand {
 impl ImageCommand {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
+            ImageCommand::Build(a) => build::run(a, cx),
             ImageCommand::History(a) => history::run(a, cx),
             ImageCommand::Import(a) => import::run(a, cx),
             ImageCommand::Load(a) => load::run(a, cx),
