@@ -79,6 +79,9 @@ _coracle() {
             coracle,pull)
                 cmd="coracle__subcmd__pull"
                 ;;
+            coracle,push)
+                cmd="coracle__subcmd__push"
+                ;;
             coracle,rename)
                 cmd="coracle__subcmd__rename"
                 ;;
@@ -211,6 +214,9 @@ _coracle() {
             coracle__subcmd__image,pull)
                 cmd="coracle__subcmd__image__subcmd__pull"
                 ;;
+            coracle__subcmd__image,push)
+                cmd="coracle__subcmd__image__subcmd__push"
+                ;;
             coracle__subcmd__image,remove)
                 cmd="coracle__subcmd__image__subcmd__rm"
                 ;;
@@ -260,7 +266,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-l -D -v -r -h --root --runroot --log-level --debug --version --cgroup-manager --events-backend --storage-driver --storage-opt --tmpdir --network-cmd-path --syslog --remote --help attach build completion cp create doctor exec history images import info inspect kill load logs port ps pull rename restart rm rmi run start stop tag top version wait builder container image system volume"
+            opts="-l -D -v -r -h --root --runroot --log-level --debug --version --cgroup-manager --events-backend --storage-driver --storage-opt --tmpdir --network-cmd-path --syslog --remote --help attach build completion cp create doctor exec history images import info inspect kill load logs port ps pull push rename restart rm rmi run start stop tag top version wait builder container image system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -474,7 +480,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-i -t -a -l -q -e -w -u -v -p -P -h -m -c --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --platform --arch --os --variant --retry --retry-delay --help"
+            opts="-i -t -a -l -q -e -w -u -v -p -P -h -m -c --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -808,6 +814,14 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -821,14 +835,6 @@ _coracle() {
                     return 0
                     ;;
                 --variant)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1146,7 +1152,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --platform --arch --os --variant --retry --retry-delay --help"
+            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1484,6 +1490,14 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1497,14 +1511,6 @@ _coracle() {
                     return 0
                     ;;
                 --variant)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1642,7 +1648,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-i -t -a -l -q -e -w -u -v -p -P -h -m -c --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --platform --arch --os --variant --retry --retry-delay --help"
+            opts="-i -t -a -l -q -e -w -u -v -p -P -h -m -c --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1976,6 +1982,14 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1989,14 +2003,6 @@ _coracle() {
                     return 0
                     ;;
                 --variant)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2102,7 +2108,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image)
-            opts="-h --help build history import load pull tag ls list rm remove exists inspect prune"
+            opts="-h --help build history import load pull push tag ls list rm remove exists inspect prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2324,7 +2330,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__pull)
-            opts="-q -a -h --quiet --all-tags --policy --authfile --creds --cert-dir --tls-verify --platform --arch --os --variant --retry --retry-delay --disable-content-trust --help"
+            opts="-q -a -h --quiet --all-tags --policy --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2350,6 +2356,14 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2364,6 +2378,68 @@ _coracle() {
                     ;;
                 --variant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disable-content-trust)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__image__subcmd__push)
+            opts="-q -a -f -h --quiet --all-tags --format --compression-format --compression-level --force-compression --digestfile --platform --authfile --creds --cert-dir --tls-verify --retry --retry-delay --remove-signatures --disable-content-trust --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --force-compression)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --retry)
@@ -2680,7 +2756,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__pull)
-            opts="-q -a -h --quiet --all-tags --policy --authfile --creds --cert-dir --tls-verify --platform --arch --os --variant --retry --retry-delay --disable-content-trust --help"
+            opts="-q -a -h --quiet --all-tags --policy --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --disable-content-trust --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2706,6 +2782,14 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2720,6 +2804,68 @@ _coracle() {
                     ;;
                 --variant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disable-content-trust)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__push)
+            opts="-q -a -f -h --quiet --all-tags --format --compression-format --compression-level --force-compression --digestfile --platform --authfile --creds --cert-dir --tls-verify --retry --retry-delay --remove-signatures --disable-content-trust --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --force-compression)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --retry)
@@ -2838,7 +2984,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --platform --arch --os --variant --retry --retry-delay --help"
+            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3176,6 +3322,14 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3189,14 +3343,6 @@ _coracle() {
                     return 0
                     ;;
                 --variant)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

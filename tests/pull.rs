@@ -128,15 +128,7 @@ fn logins_by_flag_file_and_helper() {
 fn tls_with_a_private_authority() {
     need!("openssl", "skopeo", "umoci", "busybox");
     let env = TestEnv::new();
-    std::fs::create_dir_all(env.path("tls")).unwrap();
-    sh(
-        &env.path("tls"),
-        "exec 2>/dev/null; ec='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
-         openssl req -x509 $ec -days 30 -subj '/CN=test CA' -keyout ca.key -out ca.crt
-         openssl req $ec -subj /CN=localhost -keyout srv.key -out srv.csr
-         printf 'subjectAltName=DNS:localhost' > ext
-         openssl x509 -req -in srv.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out srv.crt -extfile ext",
-    );
+    common::fixtures::certificates(&env.path("tls"));
     let extra = format!("  tls:\n    certificate: {0}/srv.crt\n    key: {0}/srv.key\n", env.path("tls").display());
     let Some(registry) = Registry::with(&env.path("registry"), &extra) else {
         skip!("docker-registry is not installed");

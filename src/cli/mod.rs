@@ -7,6 +7,7 @@ mod build;
 mod change;
 mod complete;
 mod completion;
+mod connection_flags;
 mod container_exists;
 mod container_prune;
 mod cp;
@@ -37,6 +38,7 @@ mod prune;
 mod ps;
 mod ps_row;
 mod pull;
+mod push;
 pub mod registry_flags;
 mod rename;
 mod restart;
@@ -170,6 +172,7 @@ pub enum Command {
     Port(port::Args),
     Ps(ps::Args),
     Pull(pull::Args),
+    Push(push::Args),
     Rename(rename::Args),
     Restart(restart::Args),
     Rm(rm::Args),
@@ -247,6 +250,7 @@ pub enum ImageCommand {
     Import(import::Args),
     Load(load::Args),
     Pull(pull::Args),
+    Push(push::Args),
     Tag(tag::Args),
     #[command(visible_alias = "list")]
     Ls(images::Args),
@@ -290,6 +294,7 @@ impl Command {
             Command::Port(a) => port::run(a, cx),
             Command::Ps(a) => ps::run(a, cx),
             Command::Pull(a) => pull::run(a, cx),
+            Command::Push(a) => push::run(a, cx),
             Command::Rename(a) => rename::run(a, cx),
             Command::Restart(a) => restart::run(a, cx),
             Command::Rm(a) => rm::run(a, cx),
@@ -356,6 +361,7 @@ impl ImageCommand {
             ImageCommand::Import(a) => import::run(a, cx),
             ImageCommand::Load(a) => load::run(a, cx),
             ImageCommand::Pull(a) => pull::run(a, cx),
+            ImageCommand::Push(a) => push::run(a, cx),
             ImageCommand::Tag(a) => tag::run(a, cx),
             ImageCommand::Ls(a) => images::run(a, cx),
             ImageCommand::Rm(a) => rmi::run(a, cx),

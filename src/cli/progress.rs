@@ -1,4 +1,4 @@
-//! Progress of a pull on stderr: bars on a terminal, plain lines elsewhere, nothing with `-q`.
+//! Progress of a pull or push on stderr: bars on a terminal, plain lines elsewhere, nothing with `-q`.
 //!
 //! Nothing here starts a thread: bars are drawn by whoever reports an event, so that a fork may follow at once.
 
@@ -11,14 +11,35 @@ use std::time::{Duration, Instant};
 
 /// The progress display that suits stderr and the environment (`TERM=dumb`, `CI` and `NO_COLOR` get plain lines).
 pub fn for_stderr(quiet: bool) -> Box<dyn Progress> {
+    display(quiet, &PULL)
+}
+
+/// The same for a push.
+pub fn for_push(quiet: bool) -> Box<dyn Progress> {
+    display(quiet, &PUSH)
+}
+
+fn display(quiet: bool, words: &'static Words) -> Box<dyn Progress> {
     if quiet {
         return Box::new(Silent);
     }
     if !super::term::fancy_stderr() {
-        return Box::new(Lines::default());
+        return Box::new(Lines { words, tally: Mutex::default() });
     }
-    Box::new(Bars::new(ProgressDrawTarget::stderr_with_hz(10)))
+    Box::new(Bars::new(ProgressDrawTarget::stderr_with_hz(10), words))
 }
+
+/// How the two directions speak.
+struct Words {
+    exists: &'static str,
+    done: &'static str,
+    summary: &'static str,
+    /// What follows the transfer.
+    tail: &'static str,
+}
+
+const PULL: Words = Words { exists: "already here", done: "downloaded", summary: "Fetched", tail: "unpacking" };
+const PUSH: Words = Words { exists: "already there", done: "sent", summary: "Sent", tail: "finishing" };
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A display never stops a pull: after a panic elsewhere the counters are still good enough.
@@ -80,6 +101,7 @@ impl Tally {
                     layer.here = layer.size;
                 }
             }
+            Event::Mounted { layer, .. } => drop(self.layers.remove(*layer)),
             _ => {}
         }
     }
@@ -93,12 +115,13 @@ impl Tally {
     }
 
     /// A closing line; `None` when nothing was fetched.
-    fn summary(&self) -> Option<String> {
+    fn summary(&self, words: &Words) -> Option<String> {
         let count = self.layers.values().filter(|l| l.ours).count();
         let layers = if count == 1 { "layer" } else { "layers" };
         let took: Duration = self.began.elapsed();
+        let done = words.summary;
         (self.bytes > 0)
-            .then(|| format!("Fetched {count} {layers}, {} in {:.1} s", human::size(self.bytes), took.as_secs_f32()))
+            .then(|| format!("{done} {count} {layers}, {} in {:.1} s", human::size(self.bytes), took.as_secs_f32()))
     }
 }
 
@@ -117,23 +140,28 @@ fn held(event: &Event<'_>, before: Layer) -> Option<String> {
 }
 
 /// One line a step.
-#[derive(Default)]
-struct Lines(Mutex<Tally>);
+struct Lines {
+    words: &'static Words,
+    tally: Mutex<Tally>,
+}
 
 impl Progress for Lines {
     fn event(&self, event: Event<'_>) {
-        let mut tally = locked(&self.0);
+        let mut tally = locked(&self.tally);
         let before = match &event {
             Event::Held { layer, .. } => tally.layer(layer),
             _ => Layer::default(),
         };
+        let words = self.words;
         tally.note(&event);
         match &event {
             Event::Note(text) => eprintln!("{text}"),
-            Event::Exists { layer } => eprintln!("layer {}: already here", short(layer)),
+            Event::Exists { layer } => eprintln!("layer {}: {}", short(layer), words.exists),
             Event::Downloaded { layer } => {
-                eprintln!("layer {}: downloaded {}", short(layer), human::size(tally.layer(layer).size));
+                let size = human::size(tally.layer(layer).size);
+                eprintln!("layer {}: {} {size}", short(layer), words.done);
             }
+            Event::Mounted { layer, from } => eprintln!("layer {}: mounted from {from}", short(layer)),
             Event::Retrying { .. } => eprintln!("{}", retrying(&event).unwrap_or_default()),
             Event::Held { .. } => {
                 if let Some(line) = held(&event, before) {
@@ -141,7 +169,7 @@ impl Progress for Lines {
                 }
             }
             Event::Finished { success } => {
-                if let Some(line) = tally.summary().filter(|_| *success) {
+                if let Some(line) = tally.summary(self.words).filter(|_| *success) {
                     eprintln!("{line}");
                 }
                 *tally = Tally::default();
@@ -153,6 +181,7 @@ impl Progress for Lines {
 
 /// A bar for each layer under way and one for the whole.
 struct Bars {
+    words: &'static Words,
     multi: MultiProgress,
     state: Mutex<State>,
 }
@@ -165,8 +194,8 @@ struct State {
 }
 
 impl Bars {
-    fn new(target: ProgressDrawTarget) -> Bars {
-        Bars { multi: MultiProgress::with_draw_target(target), state: Mutex::default() }
+    fn new(target: ProgressDrawTarget, words: &'static Words) -> Bars {
+        Bars { words, multi: MultiProgress::with_draw_target(target), state: Mutex::default() }
     }
 
     fn bar(&self, prefix: &str, template: &str, size: u64) -> ProgressBar {
@@ -213,7 +242,7 @@ impl Bars {
         // Extraction runs beside the downloads; only its tail is worth a word.
         let (here, size) = state.tally.total();
         if here >= size && size > 0 {
-            self.total(state).set_message("unpacking");
+            self.total(state).set_message(self.words.tail);
         }
     }
 
@@ -236,6 +265,7 @@ impl Progress for Bars {
             }
             Event::Received { layer, .. } | Event::Held { layer, .. } => self.advance(state, layer),
             Event::Exists { layer } | Event::Downloaded { layer } => self.downloaded(state, layer),
+            Event::Mounted { layer, from } => self.line(&format!("layer {}: mounted from {from}", short(layer))),
             Event::Done { .. } => {}
             Event::Retrying { .. } => self.line(&retrying(&event).unwrap_or_default()),
             Event::Finished { success } => {
@@ -243,7 +273,7 @@ impl Progress for Bars {
                     bar.finish_and_clear();
                     self.multi.remove(&bar);
                 }
-                if let Some(line) = state.tally.summary().filter(|_| *success) {
+                if let Some(line) = state.tally.summary(self.words).filter(|_| *success) {
                     self.line(&line);
                 }
                 state.tally = Tally::default();
@@ -299,7 +329,7 @@ mod tests {
     #[test]
     fn bars_show_layers_and_end_with_a_summary() {
         let paper = Paper::default();
-        let bars = Bars::new(ProgressDrawTarget::term_like(Box::new(paper.clone())));
+        let bars = Bars::new(ProgressDrawTarget::term_like(Box::new(paper.clone())), &PULL);
         bars.event(Event::Note("Pulling x"));
         bars.event(Event::Queued { layer: LAYER, size: 2_000_000 });
         bars.event(Event::Received { layer: LAYER, bytes: 1_000_000 });
@@ -315,7 +345,7 @@ mod tests {
     #[test]
     fn no_thread_is_left_behind() {
         let before = threads();
-        let bars = Bars::new(ProgressDrawTarget::hidden());
+        let bars = Bars::new(ProgressDrawTarget::hidden(), &PULL);
         bars.event(Event::Queued { layer: LAYER, size: 1 });
         bars.event(Event::Received { layer: LAYER, bytes: 1 });
         bars.event(Event::Finished { success: true });

@@ -1,25 +1,15 @@
-//! The flags of every command that talks to a registry.
+//! The flags of commands that choose an image of a registry.
 
+use super::connection_flags::ConnectionFlags;
 use crate::error::{Error, Result};
-use crate::registry::{Credentials, Env, Limits, Platform, PullOptions};
-use std::path::PathBuf;
+use crate::registry::{Platform, PullOptions};
 use std::time::Duration;
 
 /// Flatten into a command's arguments with `#[command(flatten)]`.
 #[derive(clap::Args, Debug, Default)]
 pub struct RegistryFlags {
-    /// File with registry credentials
-    #[arg(long, value_name = "FILE")]
-    pub authfile: Option<PathBuf>,
-    /// Credentials for the registry
-    #[arg(long, value_name = "USER:PASSWORD")]
-    pub creds: Option<String>,
-    /// Directory with certificates and keys for the registry
-    #[arg(long, value_name = "DIR")]
-    pub cert_dir: Option<PathBuf>,
-    /// Require HTTPS and verify certificates
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
-    pub tls_verify: Option<bool>,
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
     /// Platform of the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", conflicts_with_all = ["arch", "os", "variant"])]
     pub platform: Option<String>,
@@ -32,19 +22,13 @@ pub struct RegistryFlags {
     /// Variant of the architecture
     #[arg(long)]
     pub variant: Option<String>,
-    /// How often to retry after a failure
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub retry: u32,
-    /// Wait between retries, such as 2s or 1m (default: doubling from 1s)
-    #[arg(long, value_name = "DURATION")]
-    pub retry_delay: Option<String>,
 }
 
 impl RegistryFlags {
     /// The flags and the process environment as the engine wants them.
     pub fn options(&self) -> Result<PullOptions> {
-        let env = Env::from_lookup(|name| std::env::var(name).ok());
-        let platform = match (&self.platform, env.var("DOCKER_DEFAULT_PLATFORM")) {
+        let options = self.connection.options()?;
+        let platform = match (&self.platform, options.env.var("DOCKER_DEFAULT_PLATFORM")) {
             (Some(text), _) => Some(Platform::parse(text)?),
             (None, default) => {
                 match Platform::from_parts(self.os.as_deref(), self.arch.as_deref(), self.variant.as_deref()) {
@@ -53,22 +37,12 @@ impl RegistryFlags {
                 }
             }
         };
-        Ok(PullOptions {
-            platform,
-            credentials: self.creds.as_deref().map(Credentials::parse).transpose()?,
-            authfile: self.authfile.clone(),
-            cert_dir: self.cert_dir.clone(),
-            tls_verify: self.tls_verify,
-            retries: self.retry,
-            retry_delay: self.retry_delay.as_deref().map(delay).transpose()?,
-            limits: Limits::default(),
-            env,
-        })
+        Ok(PullOptions { platform, ..options })
     }
 }
 
 /// A Go duration of one unit (`500ms`, `2s`, `1m`), or plain seconds.
-fn delay(text: &str) -> Result<Duration> {
+pub fn delay(text: &str) -> Result<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let per_unit = match unit {

@@ -133,7 +133,7 @@ pub fn remove(ctx: &Ctx, store: &Store, text: &str, force: bool) -> Result<Remov
 }
 
 /// The name of `image` that `text` means; `None` when it means the image itself, by id or digest.
-fn meant_name(image: &Image, text: &str) -> Option<String> {
+pub(super) fn meant_name(image: &Image, text: &str) -> Option<String> {
     let hex = text.strip_prefix("sha256:").unwrap_or(text);
     let candidates = ["localhost", "docker.io"].map(|d| Reference::parse_with(text, d).map(|r| r.canonical()));
     for candidate in candidates.into_iter().flatten() {

@@ -17,6 +17,7 @@ pub mod logs;
 pub mod prune;
 pub mod ps;
 pub mod pull;
+pub mod push;
 pub mod recover;
 pub mod relay;
 pub mod rename;

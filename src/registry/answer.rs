@@ -52,19 +52,19 @@ pub fn failure(reply: Reply, registry: &str, with_login: bool, retry_cap: Durati
             Cause::Refused,
             Retry::Never,
             Error::denied(format!("{registry} does not accept the login: {tail}"))
-                .hint("check --creds or the entry in the auth file; the image may not exist or not be yours to pull"),
+                .hint("check --creds or the entry in the auth file; the repository may not exist or not be yours"),
         ),
         401 => Failure::new(
             Cause::Refused,
             Retry::Never,
             Error::denied(format!("{registry} asks for a login, or has no such image: {tail}"))
-                .hint("check the name, or give credentials with --creds USER:PASSWORD or --authfile FILE"),
+                .hint(format!("check the name, log in with coracle login {registry}, or give --creds USER:PASSWORD")),
         ),
         403 => Failure::new(
             Cause::Refused,
             Retry::Never,
             Error::denied(format!("{registry} refuses access: {tail}"))
-                .hint("check that this login may pull from the repository"),
+                .hint("check that this login has the right to use the repository so"),
         ),
         404 => Failure::new(
             Cause::NotFound,
@@ -80,7 +80,7 @@ pub fn failure(reply: Reply, registry: &str, with_login: bool, retry_cap: Durati
             Cause::Answer,
             retry,
             // Not Denied: it passes, and what was fetched so far is worth keeping.
-            Error::new(Kind::Io, format!("{registry} limits the rate of pulls: {tail}"))
+            Error::new(Kind::Io, format!("{registry} limits the rate of requests: {tail}"))
                 .hint("wait, or log in: registries allow more to known users"),
         ),
         408 | 425 | 500 | 502 | 503 | 504 => {

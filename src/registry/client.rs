@@ -24,14 +24,16 @@ const MAX_PAGE: u64 = 8 << 20;
 
 /// Talks to one repository. Usable from several threads.
 pub struct Client<'a> {
-    http: Http,
+    pub(super) http: Http,
     /// `https://host:port`.
-    base: String,
+    pub(super) base: String,
     source: Source,
     registries: &'a Registries,
-    options: &'a PullOptions,
+    pub(super) options: &'a PullOptions,
     /// Tokens may come from a plain HTTP server too.
     lax: bool,
+    /// Scopes of the tokens to ask for; what a challenge names, where there are none.
+    scopes: Vec<String>,
     auth: Mutex<Auth>,
 }
 
@@ -86,8 +88,16 @@ impl<'a> Client<'a> {
             source,
             registries,
             options,
+            scopes: Vec::new(),
             auth: Mutex::default(),
         })
+    }
+
+    /// Asks for tokens that may push to the repository and read `from` (to mount blobs of theirs).
+    pub fn for_push(mut self, from: &[String]) -> Client<'a> {
+        self.scopes = vec![format!("repository:{}:pull,push", self.source.path)];
+        self.scopes.extend(from.iter().map(|path| format!("repository:{path}:pull")));
+        self
     }
 
     /// For messages: `localhost:5000`.
@@ -101,7 +111,7 @@ impl<'a> Client<'a> {
     }
 
     /// GETs (or HEADs) a path below the registry; 2xx answers only.
-    fn get(&self, url: &str, request: Request<'_>) -> Result<Reply> {
+    pub(super) fn get(&self, url: &str, request: Request<'_>) -> Result<Reply> {
         let sent = self.authorization()?;
         let mut with_login = sent.is_some() && self.has_login();
         let mut reply = self.http.send(url, Request { authorization: sent.as_deref(), ..request })?;
@@ -121,12 +131,12 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn has_login(&self) -> bool {
+    pub(super) fn has_login(&self) -> bool {
         matches!(self.lock().login, Some(Some(_)))
     }
 
     /// The header to send now; an expired token is replaced first.
-    fn authorization(&self) -> Result<Option<String>> {
+    pub(super) fn authorization(&self) -> Result<Option<String>> {
         let mut auth = self.lock();
         let challenge = match &auth.scheme {
             Scheme::Anonymous => return Ok(None),
@@ -139,8 +149,20 @@ impl<'a> Client<'a> {
 
     fn bearer(&self, auth: &mut Auth, challenge: Challenge) -> Result<String> {
         let login = auth.login.clone().flatten();
-        let scope = format!("repository:{}:pull", self.source.path);
-        let token = Token::fetch(&self.http, &challenge, &scope, login.as_ref(), self.lax)?;
+        let mut asked = challenge.clone();
+        let scopes = if self.scopes.is_empty() {
+            vec![format!("repository:{}:pull", self.source.path)]
+        } else {
+            // The challenge of a HEAD names reading only.
+            asked.parameters.remove("scope");
+            self.scopes.clone()
+        };
+        let fetch = |scopes: &[String]| Token::fetch(&self.http, &asked, &scopes.join(" "), login.as_ref(), self.lax);
+        let token = match fetch(&scopes) {
+            // Not every token server leaves out what it does not grant.
+            Err(f) if f.cause == Cause::Refused && scopes.len() > 1 => fetch(&scopes[..1])?,
+            other => other?,
+        };
         let header = token.header.clone();
         auth.scheme = Scheme::Bearer(challenge, token);
         Ok(header)
@@ -148,7 +170,7 @@ impl<'a> Client<'a> {
 
     /// Answers a 401: `None` when nothing more can be offered. The lock is held meanwhile, so that parallel downloads
     /// get one token together.
-    fn renew(&self, challenges: &[Challenge], sent: Option<&str>) -> Result<Option<String>> {
+    pub(super) fn renew(&self, challenges: &[Challenge], sent: Option<&str>) -> Result<Option<String>> {
         let mut auth = self.lock();
         // Another thread was faster.
         let current = match &auth.scheme {
@@ -176,7 +198,7 @@ impl<'a> Client<'a> {
         Ok(Some(header))
     }
 
-    fn url(&self, rest: &str) -> String {
+    pub(super) fn url(&self, rest: &str) -> String {
         format!("{}/v2/{}/{rest}", self.base, self.source.path)
     }
 
@@ -267,7 +289,7 @@ fn next_page(reply: &Reply) -> Option<String> {
     rest.contains("next").then(|| target.to_string())
 }
 
-fn challenges(reply: &Reply) -> Vec<Challenge> {
+pub(super) fn challenges(reply: &Reply) -> Vec<Challenge> {
     let values = reply.headers.get_all(header::WWW_AUTHENTICATE);
     values.iter().filter_map(|v| v.to_str().ok()).flat_map(Challenge::parse).collect()
 }

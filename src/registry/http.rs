@@ -70,7 +70,12 @@ impl Http {
         }
     }
 
-    fn agent(&self, uri: &Uri) -> &Agent {
+    /// Whether certificates are verified; then https never leads to http.
+    pub(super) fn verifies(&self) -> bool {
+        self.verify
+    }
+
+    pub(super) fn agent(&self, uri: &Uri) -> &Agent {
         if uri.scheme_str() != Some("https") {
             return &self.plain;
         }
@@ -130,16 +135,21 @@ impl Http {
             builder.call()
         };
         let response = sent.map_err(|e| fault::transport(e, host))?;
+        log::debug!("{} {uri}: {}", if request.head { "HEAD" } else { "GET" }, response.status());
+        Ok(self.reply(response, host))
+    }
+
+    /// The answer of `host`.
+    pub(super) fn reply(&self, response: ureq::http::Response<Body>, host: &str) -> Reply {
         let (parts, body) = response.into_parts();
-        log::debug!("{} {uri}: {}", if request.head { "HEAD" } else { "GET" }, parts.status);
-        Ok(Reply {
+        Reply {
             status: parts.status.as_u16(),
             headers: parts.headers,
             host: host.to_string(),
             redirected: false,
             body,
             patience: self.limits.slow,
-        })
+        }
     }
 }
 
@@ -248,7 +258,7 @@ pub fn join(base: &Uri, location: &str) -> Option<Uri> {
     parse(&joined).ok()
 }
 
-fn bad_redirect(host: &str, why: &str) -> Failure {
+pub(super) fn bad_redirect(host: &str, why: &str) -> Failure {
     let error = Error::new(Kind::Denied, format!("follow the redirect of {host}: {why}"));
     Failure::new(Cause::Answer, Retry::Never, error)
 }
@@ -262,7 +272,8 @@ fn agent(tls: Option<ureq::tls::TlsConfig>, limits: &Limits, env: &Env) -> Agent
         .timeout_resolve(Some(limits.connect))
         .timeout_connect(Some(limits.connect))
         .timeout_send_request(Some(limits.response))
-        .timeout_send_body(Some(limits.response))
+        // An upload takes as long as it takes, while it moves.
+        .timeout_per_write(Some(limits.stall))
         .timeout_recv_response(Some(limits.response))
         .timeout_per_read(Some(limits.stall))
         .max_response_header_size(64 << 10)

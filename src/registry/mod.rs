@@ -15,6 +15,7 @@ mod options;
 mod platform;
 mod progress;
 mod pull;
+mod push;
 mod retry;
 mod select;
 mod tls;
@@ -24,6 +25,7 @@ pub use options::{Credentials, Env, Limits, PullOptions};
 pub use platform::Platform;
 pub use progress::{Event, Progress, Silent};
 pub use pull::{current_digest, pull, tags};
+pub use push::{Compressor, ManifestFormat, PushOptions, Pushed, push, push_index};
 
 #[cfg(test)]
 #[path = "../../tests/common/hostile.rs"]

@@ -1,8 +1,8 @@
-//! What a pull tells its caller while it works.
+//! What a pull or a push tells its caller while it works.
 
 use std::time::Duration;
 
-/// One step of a pull. Layers are known by their digest (`sha256:…`).
+/// One step. For a push, "here" is the registry, and to fetch is to send. Layers are known by their digest (`sha256:…`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A line for the user ("Trying to pull …").
@@ -16,6 +16,8 @@ pub enum Event<'a> {
     Held { layer: &'a str, bytes: u64, elsewhere: bool },
     /// `bytes` more of the layer's compressed data have arrived.
     Received { layer: &'a str, bytes: u64 },
+    /// The registry has taken the layer from another of its repositories (pushes only).
+    Mounted { layer: &'a str, from: &'a str },
     /// The layer's blob is complete and verified; it is being unpacked.
     Downloaded { layer: &'a str },
     /// The layer is in the store.

@@ -69,6 +69,10 @@ impl Paths {
     pub fn events(&self) -> PathBuf {
         self.data.join("events.jsonl")
     }
+    /// A cache: which registries' repositories hold which blobs.
+    pub fn blob_places(&self) -> PathBuf {
+        self.data.join("places.json")
+    }
     pub fn store_lock(&self) -> PathBuf {
         self.data.join("lock")
     }

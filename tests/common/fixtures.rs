@@ -78,6 +78,19 @@ pub fn busybox_docker() -> PathBuf {
     })
 }
 
+/// `ca.crt`, and `srv.crt` with `srv.key` for localhost, signed by it.
+pub fn certificates(dir: &Path) {
+    fs::create_dir_all(dir).unwrap();
+    sh(
+        dir,
+        "exec 2>/dev/null; ec='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+         openssl req -x509 $ec -days 30 -subj '/CN=test CA' -keyout ca.key -out ca.crt
+         openssl req $ec -subj /CN=localhost -keyout srv.key -out srv.csr
+         printf 'subjectAltName=DNS:localhost' > ext
+         openssl x509 -req -in srv.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out srv.crt -extfile ext",
+    );
+}
+
 /// A fixture made by contrib/test-images (`debian.tar`, `services.tar`): an oci-archive; `None` where it is absent.
 pub fn prepared(name: &str) -> Option<PathBuf> {
     Some(dir().join(name)).filter(|p| p.exists())

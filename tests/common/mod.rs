@@ -9,6 +9,7 @@
 
 pub mod fixtures;
 pub mod hostile;
+pub mod intake;
 pub mod leaks;
 pub mod output;
 pub mod pty;

@@ -148,6 +148,17 @@ impl Registries {
         Ok(sources)
     }
 
+    /// Where to push `reference`: to the registry that it names, neither remapped nor to a mirror.
+    pub fn destination(&self, reference: &Reference) -> Result<Source> {
+        let registry = self.find(reference);
+        if let Some(blocked) = registry.filter(|r| r.blocked) {
+            return Err(Error::denied(format!("push to {reference}: registries.conf blocks {}", blocked.prefix))
+                .hint("remove blocked = true there, if it is yours to decide"));
+        }
+        let insecure = registry.is_some_and(|r| r.insecure);
+        Ok(Source { domain: reference.domain.clone(), path: reference.path.clone(), insecure, mirror: false })
+    }
+
     /// The entry with the longest matching prefix.
     fn find(&self, reference: &Reference) -> Option<&Registry> {
         let matching = self.registries.iter().filter(|r| r.matches(reference));
@@ -229,6 +240,10 @@ mod tests {
         assert_eq!(places(&c, "corp.example/b"), ["corp.example/b"]);
         let e = c.sources(&Reference::parse("evil.example/x").unwrap()).unwrap_err();
         assert_eq!(e.kind, crate::error::Kind::Denied);
+        let push = |text: &str| c.destination(&Reference::parse(text).unwrap());
+        let to = push("debian").unwrap();
+        assert_eq!((to.domain.as_str(), to.path.as_str(), to.insecure), ("docker.io", "library/debian", true));
+        assert!(push("evil.example/x").unwrap_err().to_string().contains("blocks"));
     }
 
     #[test]

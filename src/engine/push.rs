@@ -1,0 +1,134 @@
+//! Pushing images to a registry.
+
+use super::Ctx;
+use super::images::meant_name;
+use crate::error::{Error, Kind, Result};
+use crate::image::{Image, Reference, Store};
+use crate::registry::{
+    self, Compressor, Event, ManifestFormat, Platform, Progress, PullOptions, PushOptions, Pushed, Registries,
+};
+
+/// What to push and how.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    pub connection: PullOptions,
+    pub format: Option<ManifestFormat>,
+    pub compression: Option<Compressor>,
+    pub force_compression: bool,
+    /// The image must be for this platform.
+    pub platform: Option<Platform>,
+}
+
+/// One image that the registry has now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub reference: Reference,
+    pub pushed: Pushed,
+}
+
+/// Pushes the image `name` to `destination`, or else to the registry that its name says.
+///
+/// # Errors
+/// `NotFound` when the image is not here, `User` when it is not clear where to push, and what [`registry::push`] says.
+pub fn push(
+    ctx: &Ctx,
+    name: &str,
+    destination: Option<&str>,
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<Sent> {
+    let push = || {
+        let store = Store::open(&ctx.paths)?;
+        store.lease()?;
+        let image = store.resolve(name)?;
+        let destination = match destination {
+            Some(text) => Reference::parse(text)?,
+            None => own_name(&image, name)?,
+        };
+        one(ctx, &store, &image, destination, request, progress)
+    };
+    let result = push();
+    progress.event(Event::Finished { success: result.is_ok() });
+    result
+}
+
+/// Pushes every tag of a repository that is in the store; `repository` names neither tag nor digest.
+///
+/// # Errors
+/// As [`push`]; what was pushed before the failure stays.
+pub fn push_all_tags(ctx: &Ctx, repository: &str, request: &Request, progress: &dyn Progress) -> Result<Vec<Sent>> {
+    let push = || {
+        let wanted = Reference::parse(repository)?;
+        if wanted.digest.is_some() || repository.rsplit('/').next().is_some_and(|last| last.contains(':')) {
+            return Err(
+                Error::user(format!("push all tags of '{repository}': it names one already")).hint("leave the tag out")
+            );
+        }
+        let store = Store::open(&ctx.paths)?;
+        store.lease()?;
+        let mut sent = Vec::new();
+        for image in store.list()? {
+            let names = image.names.iter().filter_map(|n| Reference::parse(n).ok());
+            for name in names.filter(|n| n.repository() == wanted.repository()) {
+                sent.push(one(ctx, &store, &image, name, request, progress)?);
+            }
+        }
+        if sent.is_empty() {
+            return Err(Error::not_found(format!("push all tags of {}: none is here", wanted.repository())));
+        }
+        Ok(sent)
+    };
+    let result = push();
+    progress.event(Event::Finished { success: result.is_ok() });
+    result
+}
+
+/// The name of the image that `text` means, as a destination.
+fn own_name(image: &Image, text: &str) -> Result<Reference> {
+    let hint = || format!("say where to: coracle push {text} REGISTRY/NAME:TAG");
+    let name = meant_name(image, text)
+        .ok_or_else(|| Error::user(format!("push {text}: it is not clear under which name")).hint(hint()))?;
+    let reference = Reference::parse(&name)?;
+    if reference.domain == "localhost" {
+        return Err(Error::user(format!("push {name}: it is a name of this host, not of a registry")).hint(hint()));
+    }
+    Ok(reference)
+}
+
+fn one(
+    ctx: &Ctx,
+    store: &Store,
+    image: &Image,
+    destination: Reference,
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<Sent> {
+    if let Some(wanted) = &request.platform {
+        let config = &image.config;
+        let theirs = Platform::normalised(&config.os, &config.architecture, &config.variant);
+        if wanted.distance(&theirs).is_none() {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("push {destination}: the image is for {theirs}, not {wanted}"),
+            )
+            .hint(format!("pull it with --platform {wanted}")));
+        }
+    }
+    let registries = Registries::load(&request.connection.env)?;
+    let options = PushOptions {
+        connection: request.connection.clone(),
+        format: request.format,
+        compression: request.compression,
+        force_compression: request.force_compression,
+        places: ctx.paths.blob_places(),
+        scratch: ctx.paths.tmp(),
+    };
+    // An image that came from a registry goes as it came.
+    let exact = !image.repo_digests.is_empty();
+    let pushed = registry::push(store, &image.manifest, exact, &destination, &registries, &options, progress)?;
+    if image.names.contains(&destination.canonical()) {
+        // Like a pull: the image is known by its digest there.
+        store.tag_pulled(&store.descriptor(image)?, &destination, Some(&pushed.digest))?;
+    }
+    Ok(Sent { reference: destination, pushed })
+}

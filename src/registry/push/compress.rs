@@ -1,0 +1,157 @@
+//! Layers in another compression. The result depends on the content, the algorithm and the level alone.
+
+use super::data::Data;
+use super::{Algorithm, Compressor};
+use crate::error::{Context, Error, Result};
+use crate::image::{Decoder, Digest};
+use rustix::fs::{Mode, OFlags};
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A layer made for a push. The file has no name: nothing of it is left, however this process ends.
+#[derive(Debug)]
+pub struct Made {
+    pub data: Data,
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Compresses the blob at `stored` into a nameless file in `dir`; its content must be `diff_id`.
+pub fn compress(
+    stored: &Path,
+    diff_id: &Digest,
+    compressor: Compressor,
+    dir: &Path,
+    stop: &AtomicBool,
+) -> Result<Made> {
+    let source = File::open(stored).with_context(|| format!("open blob {}", stored.display()))?;
+    let mut decoder = Decoder::new(source)?;
+    let out = nameless(dir)?;
+    let mut sink = Sink { file: out, hash: Sha256::new(), written: 0 };
+    let mut content = Sha256::new();
+    let mut encoder = Encoder::new(&mut sink, compressor)?;
+    let mut buffer = vec![0u8; 256 << 10];
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::new(crate::error::Kind::Interrupted, "compress the layer"));
+        }
+        let n = decoder.read(&mut buffer).context("read the layer")?;
+        if n == 0 {
+            break;
+        }
+        content.update(&buffer[..n]);
+        encoder.write_all(&buffer[..n]).context("compress the layer")?;
+    }
+    encoder.finish()?;
+    let found = Digest::from_hash(content);
+    if found != *diff_id {
+        return Err(Error::denied(format!("compress the layer: its content is {found}, not {diff_id}"))
+            .hint("the store is damaged: remove the image and pull it again"));
+    }
+    let digest = Digest::from_hash(sink.hash);
+    Ok(Made { data: Data::new(sink.file), digest, size: sink.written })
+}
+
+fn nameless(dir: &Path) -> Result<File> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(fd) => Ok(File::from(fd)),
+        // Some network file systems can't.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR) => {
+            tempfile::tempfile_in(dir).with_context(|| format!("create a file in {}", dir.display()))
+        }
+        Err(e) => Err(e).with_context(|| format!("create a file in {}", dir.display())),
+    }
+}
+
+/// Counts and hashes what is written.
+struct Sink {
+    file: File,
+    hash: Sha256,
+    written: u64,
+}
+
+impl Write for Sink {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let n = self.file.write(buf)?;
+        self.hash.update(&buf[..n]);
+        self.written += n as u64;
+        Ok(n)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+enum Encoder<'a> {
+    Gzip(flate2::write::GzEncoder<&'a mut Sink>),
+    Zstd(zstd::Encoder<'static, &'a mut Sink>),
+}
+
+impl<'a> Encoder<'a> {
+    fn new(sink: &'a mut Sink, compressor: Compressor) -> Result<Encoder<'a>> {
+        Ok(match compressor.algorithm {
+            // No name and no time in the header.
+            Algorithm::Gzip => Encoder::Gzip(
+                flate2::GzBuilder::new().write(sink, flate2::Compression::new(compressor.level.unsigned_abs())),
+            ),
+            Algorithm::Zstd => {
+                let mut encoder = zstd::Encoder::new(sink, compressor.level).context("start the zstd encoder")?;
+                encoder.include_checksum(true).context("start the zstd encoder")?;
+                Encoder::Zstd(encoder)
+            }
+        })
+    }
+
+    fn finish(self) -> Result<()> {
+        match self {
+            Encoder::Gzip(encoder) => encoder.finish().map(drop),
+            Encoder::Zstd(encoder) => encoder.finish().map(drop),
+        }
+        .context("compress the layer")
+    }
+}
+
+impl Write for Encoder<'_> {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Encoder::Gzip(encoder) => encoder.write(buf),
+            Encoder::Zstd(encoder) => encoder.write(buf),
+        }
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_content_same_bytes_and_no_file_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let content = b"some bytes, again some bytes".repeat(50_000);
+        let path = dir.path().join("layer");
+        std::fs::write(&path, &content).unwrap();
+        let stop = AtomicBool::new(false);
+        for algorithm in [Algorithm::Gzip, Algorithm::Zstd] {
+            let make = || compress(&path, &Digest::of(&content), Compressor::new(algorithm), dir.path(), &stop);
+            let (a, b) = (make().unwrap(), make().unwrap());
+            assert_eq!((&a.digest, a.size), (&b.digest, b.size));
+            let mut bytes = Vec::new();
+            a.data.reader(0, a.size).read_to_end(&mut bytes).unwrap();
+            assert_eq!(Digest::of(&bytes), a.digest);
+            let mut back = Vec::new();
+            Decoder::new(bytes.as_slice()).unwrap().read_to_end(&mut back).unwrap();
+            assert!(back == content);
+        }
+        let wrong = compress(&path, &Digest::of(b"x"), Compressor::new(Algorithm::Gzip), dir.path(), &stop);
+        assert!(wrong.unwrap_err().to_string().contains("damaged"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,195 @@
+//! `push` to a real registry (docker-registry), read back by skopeo, podman and coracle.
+
+mod common;
+
+use common::fixtures::{BUSYBOX, busybox, certificates, sh};
+use common::hostile::digest;
+use common::registry::Registry;
+use common::{TestEnv, which};
+use std::process::Command;
+
+/// A registry, and a store with busybox in it as its name.
+macro_rules! registry {
+    ($env:expr) => {{
+        need!("skopeo", "umoci", "busybox");
+        let Some(registry) = Registry::start(&$env.path("registry")) else {
+            skip!("docker-registry is not installed");
+        };
+        let _ = $env.load(&busybox());
+        registry
+    }};
+}
+
+/// The manifest as skopeo sees it.
+fn raw(name: &str) -> Vec<u8> {
+    let out = Command::new("skopeo")
+        .args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{name}")])
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    out.stdout
+}
+
+#[test]
+fn what_is_pushed_is_what_is_stored() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let name = registry.name("test/bb:1");
+    let file = env.path("digest");
+    let out = env.run(["push", "--digestfile", file.to_str().unwrap(), BUSYBOX, &name]).success();
+    assert_eq!(out.line(), digest(&raw(&name)));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), out.line());
+    // The archive's own manifest: nothing was compressed anew.
+    let of_archive = Command::new("skopeo")
+        .args(["inspect", "--raw", &format!("oci-archive:{}", busybox().display())])
+        .output()
+        .unwrap();
+    assert_eq!(digest(&of_archive.stdout), out.line());
+    let other = TestEnv::new();
+    let id = other.run(["pull", "-q", &name]).success().line();
+    assert_eq!(
+        id,
+        env.run(["image", "inspect", "--format", "{{.Id}}", BUSYBOX]).success().line().replace("sha256:", "")
+    );
+    // Its own name is enough, and then it is known by its digest there.
+    let _ = env.run(["tag", BUSYBOX, &name]).success();
+    let again = env.run(["push", &name]).success();
+    assert!(again.stderr.contains("already there"), "{again}");
+    let digests = env.run(["image", "inspect", "--format", "{{index .RepoDigests 0}}", &name]).success().line();
+    assert!(digests.ends_with(&out.line()), "{digests}");
+}
+
+#[test]
+fn formats_and_compressions() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let push = |tag: &str, flags: &[&str]| {
+        let name = registry.name(&format!("test/bb:{tag}"));
+        let mut args = vec!["push", "-q"];
+        args.extend(flags);
+        args.extend([BUSYBOX, &name]);
+        let _ = env.run(args).success();
+        let text = String::from_utf8(raw(&name)).unwrap();
+        let skopeo = format!("skopeo --insecure-policy copy -q --src-tls-verify=false docker://{name} oci:out-{tag}:x");
+        sh(&env.path("."), &skopeo);
+        text
+    };
+    let docker = push("v2s2", &["--format=v2s2"]);
+    assert!(docker.contains("docker.distribution.manifest.v2+json") && docker.contains("rootfs.diff.tar.gzip"));
+    let zstd = push("zstd", &["--compression-format=zstd", "--compression-level=9"]);
+    assert!(zstd.contains("tar+zstd") && zstd.contains("oci.image.manifest"), "{zstd}");
+    assert_eq!(push("again", &["--compression-format=zstd", "--compression-level=9"]), zstd);
+    // The registry has it as gzip, which will do.
+    let gzip = push("will-do", &["--compression-format=zstd", "--force-compression=false", "--compression-level=2"]);
+    assert!(gzip.contains("tar+gzip"), "{gzip}");
+    for (flags, words) in [
+        (&["--format=v2s1"][..], "v2s1"),
+        (&["--format=v2s2", "--compression-format=zstd"], "no zstd layers"),
+        (&["--compression-format=zip"], "gzip or zstd"),
+        (&["--compression-format=gzip", "--compression-level=12"], "levels 1 to 9"),
+    ] {
+        let mut args = vec!["push"];
+        args.extend(flags);
+        args.extend([BUSYBOX, "127.0.0.1:1/x"]);
+        let _ = env.run(args).fails(125, &[words]);
+    }
+    let other = TestEnv::new();
+    for tag in ["v2s2", "zstd", "will-do"] {
+        let _ = other.run(["pull", "-q", &registry.name(&format!("test/bb:{tag}"))]).success();
+    }
+    assert_eq!(std::fs::read_dir(other.root().join("layers")).unwrap().count(), 1, "the same content");
+}
+
+#[test]
+fn uncompressed_layers_are_compressed_the_same_each_time() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let from = format!("oci-archive:{}", busybox().display());
+    sh(&env.path("."), &format!("skopeo --insecure-policy copy -q {from} docker-archive:d.tar:plain/bb:1"));
+    let mut digests = Vec::new();
+    for repository in ["one/bb", "two/bb"] {
+        let own = TestEnv::new();
+        let _ = own.run(["load", "-qi", env.path("d.tar").to_str().unwrap()]).success();
+        digests.push(own.run(["push", "-q", "plain/bb:1", &registry.name(repository)]).success().line());
+        assert!(String::from_utf8(raw(&registry.name(repository))).unwrap().contains("tar+gzip"));
+    }
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn logins_and_tls() {
+    need!("htpasswd", "openssl", "skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let out = Command::new(which("htpasswd").unwrap()).args(["-Bbn", "me", "secret"]).output().unwrap();
+    let tls = env.path("tls");
+    certificates(&tls);
+    let extra = format!(
+        "  tls:\n    certificate: {0}/srv.crt\n    key: {0}/srv.key\nauth:\n  htpasswd:\n    realm: test\n    path: {1}\n",
+        tls.display(),
+        env.file("registry/htpasswd", out.stdout).display()
+    );
+    let Some(registry) = Registry::with(&env.path("registry"), &extra) else {
+        skip!("docker-registry is not installed");
+    };
+    let _ = env.load(&busybox());
+    let name = format!("localhost:{}/test/bb", registry.port);
+    let _ = env.run(["push", "-q", BUSYBOX, &name]).fails(125, &["unknown authority"]);
+    let ca = std::fs::read(tls.join("ca.crt")).unwrap();
+    env.file(&format!("home/.config/containers/certs.d/localhost:{}/ca.crt", registry.port), ca);
+    let _ = env.run(["push", "-q", BUSYBOX, &name]).fails(125, &["asks for a login"]);
+    let _ = env.run(["push", "-q", "--creds=me:wrong", BUSYBOX, &name]).fails(125, &["does not accept the login"]);
+    let _ = env.run(["push", "-q", "--creds=me:secret", BUSYBOX, &name]).success();
+    let _ = TestEnv::new().run(["pull", "-q", "--tls-verify=false", "--creds=me:secret", &name]).success();
+}
+
+#[test]
+fn all_tags_as_docker() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let name = registry.name("test/bb");
+    for tag in ["a", "b"] {
+        let _ = env.run(["tag", BUSYBOX, &format!("{name}:{tag}")]).success();
+    }
+    let docker = env.path("docker");
+    std::os::unix::fs::symlink(common::binary(), &docker).unwrap();
+    let mut command = env.program(&docker);
+    command.arg("--root").arg(env.root()).arg("--runroot").arg(env.runroot()).args(["push", "-a", &name]);
+    let out = env.finish(&mut command, b"").success();
+    let want = digest(&raw(&format!("{name}:a")));
+    for tag in ["a", "b"] {
+        assert!(out.stdout.contains(&format!("{tag}: digest: {want} size: ")), "{out}");
+    }
+    let _ = env.run(["push", "-a", &format!("{name}:a")]).fails(125, &["leave the tag out"]);
+    let _ = env.run(["push", "-a", "none/here"]).fails(125, &["none is here"]);
+}
+
+#[test]
+fn other_engines_pull_what_was_pushed_and_the_other_way() {
+    need!("podman", "buildah");
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let name = registry.name("test/bb:1");
+    let pushed = env.run(["push", "-q", BUSYBOX, &name]).success().line();
+    let other = TestEnv::unchecked();
+    // Podman takes short paths only, and leaves a process that holds its namespaces.
+    let short = std::path::PathBuf::from(format!("/tmp/cp{}", std::process::id()));
+    let (root, run) = (short.join("p"), short.join("r"));
+    let engine = |program: &str, args: &[&str]| {
+        let mut command = other.program(program);
+        command.arg("--root").arg(&root).arg("--runroot").arg(&run).env("XDG_RUNTIME_DIR", &run);
+        std::fs::create_dir_all(&run).unwrap();
+        command.args(["--storage-driver=vfs"]).args(args);
+        other.finish(&mut command, b"").success()
+    };
+    other.file("home/.config/containers/policy.json", r#"{"default":[{"type":"insecureAcceptAnything"}]}"#);
+    let id = engine("podman", &["pull", "-q", "--tls-verify=false", &name]).line();
+    let digest = engine("podman", &["image", "inspect", "--format", "{{.Digest}}", &id]).line();
+    assert_eq!(digest, pushed);
+    for (program, tag) in [("podman", "from-podman"), ("buildah", "from-buildah")] {
+        let to = registry.name(&format!("test/back:{tag}"));
+        let _ = engine(program, &["push", "-q", "--tls-verify=false", &id, &format!("docker://{to}")]);
+        assert_eq!(env.run(["pull", "-q", &to]).success().line(), id);
+    }
+    common::leaks::kill_all(&short);
+    common::leaks::remove_tree(&short);
+}
