@@ -25,6 +25,7 @@ const JOBS: &[(&str, stage::Job)] = &[
     ("chown-tree", jobs::chown_tree),
     (owned::JOB, owned::job),
     ("unpack", coracle::image::unpack_job),
+    (coracle::image::CHECK_JOB, coracle::image::check_job),
     ("tree-size", size::tree_size),
     ("copy-out", cp::copy_out),
     ("copy-in", cp::copy_in),

@@ -51,6 +51,7 @@ mod run_request;
 mod select;
 mod start;
 mod stop;
+mod system_check;
 mod system_df;
 mod system_prune;
 pub mod table;
@@ -207,6 +208,7 @@ pub enum Command {
 
 #[derive(Subcommand, Debug)]
 pub enum SystemCommand {
+    Check(system_check::Args),
     Df(system_df::Args),
     Doctor(doctor::Args),
     Info(info::Args),
@@ -319,6 +321,7 @@ impl Command {
 impl SystemCommand {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
+            SystemCommand::Check(a) => system_check::run(a, cx),
             SystemCommand::Df(a) => system_df::run(a, cx),
             SystemCommand::Doctor(a) => doctor::run(a, cx),
             SystemCommand::Info(a) => info::run(a, cx),

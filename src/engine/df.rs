@@ -21,7 +21,7 @@ pub struct Df {
     pub image_total: Total,
     pub container_total: Total,
     pub volume_total: Total,
-    /// Bytes in tmp/ and trash/: downloads and removals under way, or left by dead processes.
+    /// Bytes in tmp/, trash/ and partial/: downloads and removals under way, broken off, or left by dead processes.
     pub leftovers: u64,
 }
 
@@ -74,7 +74,7 @@ pub fn df(ctx: &Ctx) -> Result<Df> {
     let mut trees: Vec<PathBuf> = layers.unmeasured.iter().map(|(_, path)| path.clone()).collect();
     trees.extend(list.iter().map(|c| c.dir.path().to_path_buf()));
     trees.extend(volumes.iter().map(|v| paths.volumes().join(&v.name)));
-    trees.extend([paths.tmp(), paths.trash()]);
+    trees.extend([paths.tmp(), paths.trash(), paths.partial()]);
     let sizes = size::trees(trees)?;
     let (layer_sizes, rest) = sizes.split_at(layers.unmeasured.len());
     let (container_sizes, rest) = rest.split_at(list.len());

@@ -1,6 +1,7 @@
 //! Use-cases: what the commands do, without printing.
 
 pub mod attach;
+pub mod check;
 pub mod cp;
 pub mod create;
 pub mod df;

@@ -43,6 +43,26 @@ impl Digest {
     }
 }
 
+/// Where to copy what is to be hashed.
+#[derive(Default)]
+pub(super) struct HashWriter(Sha256);
+
+impl HashWriter {
+    pub fn finish(self) -> Digest {
+        Digest::from_hash(self.0)
+    }
+}
+
+impl std::io::Write for HashWriter {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        self.0.update(buf);
+        Ok(buf.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Lower-case hex digits only.
 pub(crate) fn is_hex(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))

@@ -2,10 +2,11 @@
 //! to the trash.
 
 use super::blobs::STAGED;
+use super::layers::REPLACED;
 use super::{Digest, Index, Manifest, Store, partial};
 use crate::error::{Error, Kind, Result};
 use crate::spec::model::Spec;
-use crate::state::lock::Flock;
+use crate::state::lock::{Flock, Life};
 use crate::state::paths::Paths;
 use crate::state::{atomic, containers, gcdir};
 use std::collections::HashSet;
@@ -120,6 +121,13 @@ impl Store {
         let mut stay = HashSet::new();
         for (path, name) in entries(&paths.layers()) {
             let chain = chain_of(&name);
+            if name.contains(REPLACED) {
+                // Mounted by containers that ran when it was replaced.
+                if !self.mounted().contains(chain) {
+                    garbage.layers.push(path);
+                }
+                continue;
+            }
             let (listed, used) = (marks.layers.contains(chain), marks.unclear || marks.used.contains(chain));
             garbage.held |= used && !listed;
             if listed || used {
@@ -131,6 +139,14 @@ impl Store {
         garbage.views =
             entries(&paths.views()).filter(|(_, name)| !stay.contains(name)).map(|(path, _)| path).collect();
         Ok(garbage)
+    }
+
+    /// Chain ids of the layers that living containers have mounted.
+    pub fn mounted(&self) -> HashSet<String> {
+        let ids = containers::ids(&self.paths).unwrap_or_default().into_iter();
+        let alive = ids.filter(|id| Life::held(&self.paths.container(id).life()).unwrap_or(true));
+        let specs = alive.filter_map(|id| containers::load_spec::<Spec>(&self.paths, &id).ok());
+        specs.flat_map(|spec| spec.root.layers).collect()
     }
 
     /// What refers to blobs and layers, and the blobs of the images that `assume` takes away.

@@ -8,7 +8,7 @@ use super::{
 use crate::error::{Context, Result};
 use std::collections::BTreeMap;
 
-const NAME: &str = "localhost/hello:latest";
+pub const NAME: &str = "localhost/hello:latest";
 
 /// Whether `text` is a name of the embedded image.
 pub fn is_meant(text: &str) -> bool {

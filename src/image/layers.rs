@@ -9,10 +9,14 @@ use crate::error::{Error, Result};
 use crate::state::atomic;
 use crate::userns::IdMap;
 use serde::{Deserialize, Serialize};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Marker beside `diff/`: the layer hides all layers below it.
 pub(super) const OPAQUE: &str = "opaque";
+
+/// In the name of a damaged layer's directory that was replaced while running containers had it mounted.
+pub(super) const REPLACED: &str = ".replaced-";
 
 /// What is known about an extracted layer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,9 +25,6 @@ pub struct LayerRecord {
     pub chain_id: String,
     pub diff_id: Digest,
     pub report: Report,
-    /// Bytes of the allocated blocks of everything in the layer's directory; they never change.
-    #[serde(default)]
-    pub allocated: Option<u64>,
 }
 
 /// Names an id map: the same ranges give the same name.
@@ -39,12 +40,18 @@ pub(super) fn write_record(dir: &Path, layer: &LayerRef, report: &Report) -> Res
         chain_id: layer.chain_id.clone(),
         diff_id: layer.diff_id.clone(),
         report: report.clone(),
-        allocated: None,
     };
     if report.opaque_root {
         atomic::write(&dir.join(OPAQUE), b"", atomic::Class::Volatile)?;
     }
     atomic::write_json(&dir.join("meta.json"), &record, atomic::Class::Volatile)
+}
+
+/// Bytes of the allocated blocks of a layer's directory itself and of what is beside `diff/`.
+fn beside(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+    let sizes = entries.filter(|path| !path.ends_with("diff")).chain([dir.to_path_buf()]);
+    sizes.filter_map(|path| path.symlink_metadata().ok()).map(|meta| meta.blocks() * 512).sum()
 }
 
 /// A directory below `layers/`.
@@ -59,6 +66,11 @@ pub struct LayerDirectory {
 }
 
 impl Store {
+    /// The directory name of a layer under an id map.
+    pub fn layer_name(chain_id: &str, idmap: &IdMap) -> String {
+        format!("{chain_id}-{}", map_key(idmap))
+    }
+
     /// All extracted layers, of whatever id map.
     pub fn layer_directories(&self) -> Vec<LayerDirectory> {
         let entries = std::fs::read_dir(self.paths.layers()).into_iter().flatten().flatten();
@@ -68,7 +80,8 @@ impl Store {
             LayerDirectory {
                 path: entry.path(),
                 chain_id: super::gc::chain_of(&name).to_string(),
-                allocated: record.and_then(|r| r.allocated),
+                // The files never change; what lies beside them is looked at.
+                allocated: record.and_then(|r| r.report.allocated).map(|files| files + beside(&entry.path())),
                 views: Some(self.paths.views().join(&name)).filter(|p| p.exists()),
             }
         };

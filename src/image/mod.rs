@@ -7,6 +7,7 @@
 mod apply;
 mod archive;
 mod blobs;
+mod check;
 mod config;
 mod decompress;
 mod digest;
@@ -22,17 +23,20 @@ mod store;
 pub mod tar;
 #[cfg(test)]
 mod tests;
+pub mod tree;
 mod unpack;
 
 pub use archive::{ImportOptions, Loaded, ReadProgress};
 pub use blobs::BlobWriter;
+pub use check::{BadBlob, BadLayer, Checked, JOB as CHECK_JOB, Wrong, job as check_job};
 pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RunConfig, chain_ids};
 pub use decompress::{Compression, Decoder};
 pub use digest::Digest;
 pub use gc::{Assume, Collected, Garbage};
+pub use hello::NAME as HELLO;
 pub use layers::{LayerDirectory, LayerRecord};
 pub use manifest::*;
 pub use partial::{Claim, Pending, Turn, Watch};
 pub use reference::Reference;
 pub use store::{Image, LayerRef, Store, host_architecture};
-pub use unpack::{LayerEvent, LayerSink, LayerWatch, Sink, Unpacker, Waited, job as unpack_job};
+pub use unpack::{LayerEvent, LayerSink, LayerWatch, Replace, Sink, Unpacker, Waited, job as unpack_job};

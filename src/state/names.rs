@@ -60,6 +60,11 @@ pub fn lookup(paths: &Paths, name: &str) -> Option<String> {
     (recorded(paths, &id).as_deref() == Some(name)).then_some(id)
 }
 
+/// Whether `name` belongs to a container, be it one that is just being made or renamed.
+pub fn in_use(paths: &Paths, name: &str) -> bool {
+    owner(paths, name).is_some()
+}
+
 /// The name that container `id` gives itself.
 pub fn recorded(paths: &Paths, id: &str) -> Option<String> {
     read_name(&paths.container(id).name())

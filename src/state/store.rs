@@ -7,6 +7,33 @@ use crate::error::{Error, Kind, Result};
 /// The store format that this build writes; it reads all older ones.
 pub const VERSION: u32 = 1;
 
+/// The directories of the data directory.
+pub const DIRECTORIES: &[&str] =
+    &["blobs", "build", "containers", "layers", "names", "networks", "partial", "tmp", "trash", "views", "volumes"];
+/// Its files.
+pub const FILES: &[&str] = &[
+    "version",
+    "lock",
+    "oci-layout",
+    "index.json",
+    "index.json.damaged",
+    "index.lock",
+    "held-layers",
+    "events.jsonl",
+    "events.jsonl.1",
+];
+
+/// Whether an entry of the data directory is one that coracle makes there.
+pub fn is_ours(name: &str) -> bool {
+    DIRECTORIES.contains(&name) || FILES.contains(&name) || is_temporary(name)
+}
+
+/// Whether it is what a process leaves that dies within [`atomic::write`] to one of [`FILES`].
+pub fn is_temporary(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|rest| rest.rsplit_once('.'));
+    parts.is_some_and(|(file, pid)| FILES.contains(&file) && !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Makes the store's directories and version file where they are missing, and refuses a newer store. Writers call it
 /// first; readers work without.
 pub fn open(paths: &Paths) -> Result<()> {
@@ -42,6 +69,16 @@ pub fn check(paths: &Paths) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_its_entries() {
+        for name in ["version", "layers", ".index.json.4711"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in ["photos", ".bashrc", ".index.json.x", ".photos.1", "", ".", "version2"] {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
 
     #[test]
     fn makes_and_checks_the_store() {

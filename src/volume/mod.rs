@@ -85,6 +85,13 @@ pub fn create(paths: &Paths, volume: &Volume) -> Result<Volume> {
     Ok(volume)
 }
 
+/// `meta.json` for a volume whose own is lost: no labels, made now.
+pub fn record(name: &str) -> Result<Vec<u8>> {
+    let created = crate::state::events::now();
+    let volume = Volume { version: SCHEMA, name: name.to_string(), created, ..Volume::default() };
+    serde_json::to_vec(&volume).with_context(|| format!("encode the record of volume {name}"))
+}
+
 /// The volume, made when it does not exist yet.
 pub fn ensure(paths: &Paths, name: &str, anonymous: bool) -> Result<Volume> {
     match get(paths, name) {

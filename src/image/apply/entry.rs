@@ -1,8 +1,9 @@
 //! One archive member.
 
-use super::{Applier, DirMeta, clean, printable, split};
+use super::{Applier, DirMeta, Owners, clean, printable, split};
 use crate::error::{Context, Error, Result};
 use crate::image::tar::{Entry, Kind, TarReader};
+use crate::image::tree::{Content, Hasher};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 use std::io::BufRead;
@@ -74,11 +75,26 @@ impl Applier {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file =
             self.create(parent, name, |at, name| rustix::fs::openat(at, name, flags, Mode::from_raw_mode(created)))?;
-        match entry.sparse.clone() {
-            None => while tar.data(|chunk| write_all(&file, chunk, None))? {},
-            Some(map) => write_sparse(&file, &map, tar)?,
-        }
-        self.file_meta(&file, tar.entry(), created)
+        let hash = match entry.sparse.clone() {
+            None => {
+                let mut hash = Hasher::default();
+                let mut both = |chunk: &[u8]| {
+                    hash.update(chunk);
+                    write_all(&file, chunk, None)
+                };
+                while tar.data(&mut both)? {}
+                Some(hash.finish())
+            }
+            Some(map) => {
+                write_sparse(&file, &map, tar)?;
+                None
+            }
+        };
+        self.file_meta(&file, tar.entry(), created)?;
+        let attributes = !tar.entry().xattrs.is_empty() || self.owners == Owners::Record;
+        let inode = rustix::fs::fstat(&file).context("look at it")?.st_ino;
+        self.contents.insert(inode, Content { hash, attributes });
+        Ok(())
     }
 
     fn directory(&mut self, parent: BorrowedFd<'_>, path: &[u8], name: &[u8], entry: &Entry) -> Result<()> {

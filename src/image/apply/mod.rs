@@ -16,7 +16,9 @@ mod tests;
 
 pub use fixup::inherit_implied;
 
+use super::Digest;
 use super::tar::TarReader;
+use super::tree::Contents;
 use crate::error::{Context, Error, Result};
 use dirs::Parents;
 use serde::{Deserialize, Serialize};
@@ -67,14 +69,23 @@ pub struct Report {
     pub notes: Vec<String>,
     /// How many notes there were.
     pub noted: u64,
+    /// Of the lines of the record of its files; see [`crate::image::tree`].
+    pub tree: Option<Digest>,
+    /// Bytes of the allocated blocks of its files.
+    pub allocated: Option<u64>,
 }
 
 /// Notes kept in a layer's record.
 pub const MAX_NOTES: usize = 50;
 
-/// Extracts `tar` into the empty directory `root` and returns what it held. The caller has umask 0, or `umask` says
+/// Extracts `tar` into the empty directory `root` and returns what it held, and what it knows of the files. The caller has umask 0, or `umask` says
 /// otherwise; directory times and modes are set last.
-pub fn apply<R: BufRead>(root: OwnedFd, tar: &mut TarReader<R>, owners: Owners, limits: Limits) -> Result<Report> {
+pub fn apply<R: BufRead>(
+    root: OwnedFd,
+    tar: &mut TarReader<R>,
+    owners: Owners,
+    limits: Limits,
+) -> Result<(Report, Contents)> {
     let mut applier = Applier::new(root, owners)?;
     let mut bytes = 0u64;
     while let Some(entry) = tar.next_entry()? {
@@ -107,6 +118,7 @@ struct Applier {
     order: Vec<Vec<u8>>,
     implied: BTreeSet<Vec<u8>>,
     report: Report,
+    contents: Contents,
     stored: u64,
 }
 
@@ -133,6 +145,7 @@ impl Applier {
             order: Vec::new(),
             implied,
             report: Report::default(),
+            contents: Contents::new(),
             stored: 0,
         })
     }
@@ -146,7 +159,7 @@ impl Applier {
     }
 
     /// Sets directories' attributes, deepest created first.
-    fn finish(mut self) -> Result<Report> {
+    fn finish(mut self) -> Result<(Report, Contents)> {
         for path in std::mem::take(&mut self.order).iter().rev() {
             let Some(dir) = self.directories.remove(path) else { continue };
             let name = || format!("extract directory {}", printable(path));
@@ -156,7 +169,7 @@ impl Applier {
         }
         // A path that is not UTF-8 can't be in the JSON record: such a directory keeps the default attributes.
         let implied = self.implied.iter().filter_map(|p| String::from_utf8(p.clone()).ok()).collect();
-        Ok(Report { implied, ..self.report })
+        Ok((Report { implied, ..self.report }, self.contents))
     }
 }
 

@@ -46,7 +46,7 @@ fn open(path: &Path) -> OwnedFd {
 }
 
 fn apply_bytes(root: &Path, bytes: &[u8], owners: Owners) -> Result<Report> {
-    apply(open(root), &mut TarReader::new(bytes), owners, Limits::default())
+    apply(open(root), &mut TarReader::new(bytes), owners, Limits::default()).map(|(report, _)| report)
 }
 
 fn apply_all(root: &Path, entries: &[Entry]) -> Result<Report> {

@@ -13,6 +13,7 @@ pub use sink::{LayerSink, LayerWatch, Sink, Waited};
 pub use worker::job;
 
 use super::apply::{Owners, Report};
+use super::digest::HashWriter;
 use super::{Claim, Digest, Image, LayerRef, Store};
 use crate::error::{Context, Error, Result};
 use crate::stage::{Work, WorkNs};
@@ -21,9 +22,9 @@ use crate::state::gcdir::Staging;
 use crate::userns::{IdMap, Level};
 use feed::{FromWorker, Socket, ToWorker};
 use serde::{Deserialize, Serialize};
-use std::io::Write;
+use std::collections::HashSet;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 /// What became of a layer of an [`Unpacker`] since the last event.
@@ -76,7 +77,16 @@ pub struct Unpacker<'s> {
     /// Layers whose blobs were missing at the start: what the extractor waits for. Blobs that another pull brings
     /// meanwhile don't change it.
     needed: Vec<bool>,
+    replace: Replace,
     run: Option<Run>,
+}
+
+/// Extracted layers to make anew, by chain id.
+#[derive(Clone, Debug, Default)]
+pub struct Replace {
+    pub layers: HashSet<String>,
+    /// Those of them that running containers have mounted: the old directory must stay until they end.
+    pub mounted: HashSet<String>,
 }
 
 /// The extraction under way; none when there is nothing to extract.
@@ -111,14 +121,34 @@ impl Store {
         unpacker.finish(progress)
     }
 
+    /// Extracts the layers `replace` of the image anew and puts them in the place of those that are there.
+    pub fn rebuild(&self, image: &Image, jobs: usize, idmap: &IdMap, replace: Replace) -> Result<()> {
+        let unpacker = self.start_unpacker(&image.layers, jobs, idmap, replace)?;
+        if let Some(index) = unpacker.missing().find(|i| unpacker.needs_blob(*i)) {
+            return Err(Error::not_found(format!("extract layer {}: its blob is gone", image.layers[index].diff_id)));
+        }
+        unpacker.finish(&|_| {})
+    }
+
     /// Starts to extract those of `layers` (a whole image, lowest first) that are missing, `jobs` at once, while their
     /// blobs are still being downloaded. Call it before starting threads: it starts a process with mapped ids.
     pub fn unpacker(&self, layers: &[LayerRef], jobs: usize, idmap: &IdMap) -> Result<Unpacker<'_>> {
+        self.start_unpacker(layers, jobs, idmap, Replace::default())
+    }
+
+    fn start_unpacker(
+        &self,
+        layers: &[LayerRef],
+        jobs: usize,
+        idmap: &IdMap,
+        replace: Replace,
+    ) -> Result<Unpacker<'_>> {
         let key = super::layers::map_key(idmap);
         let needed = layers.iter().map(|l| !self.has_blob(&l.digest, Some(l.size))).collect();
-        let mut unpacker = Unpacker { store: self, layers: layers.to_vec(), key, needed, run: None };
-        let missing: Vec<usize> =
-            (0..layers.len()).filter(|i| !self.has_layer(&layers[*i].chain_id, &unpacker.key)).collect();
+        let mut unpacker = Unpacker { store: self, layers: layers.to_vec(), key, needed, replace, run: None };
+        let wanted =
+            |chain_id: &String| unpacker.replace.layers.contains(chain_id) || !self.has_layer(chain_id, &unpacker.key);
+        let missing: Vec<usize> = (0..layers.len()).filter(|i| wanted(&layers[*i].chain_id)).collect();
         if missing.is_empty() {
             return Ok(unpacker);
         }
@@ -263,8 +293,8 @@ impl Unpacker<'_> {
         for layer in layers.map(|i| &self.layers[i]) {
             let path = self.store.blob(&layer.digest);
             let Ok(mut file) = std::fs::File::open(&path) else { continue };
-            let mut hash = sha2::Sha256::default();
-            if std::io::copy(&mut file, &mut HashWriter(&mut hash)).is_ok() && Digest::from_hash(hash) != layer.digest {
+            let mut hash = HashWriter::default();
+            if std::io::copy(&mut file, &mut hash).is_ok() && hash.finish() != layer.digest {
                 log::warn!("blob {} is damaged and was deleted", layer.digest);
                 let _ = std::fs::remove_file(&path);
             }
@@ -283,7 +313,12 @@ impl Unpacker<'_> {
         self.store.unsynced.store(true, Ordering::Release);
         self.store.sync()?;
         for (index, stage) in staging {
-            let target = self.store.layer_dir(&self.layers[index].chain_id, &self.key);
+            let chain_id = &self.layers[index].chain_id;
+            let target = self.store.layer_dir(chain_id, &self.key);
+            if self.replace.layers.contains(chain_id) && target.exists() {
+                self.swap(stage, &target, self.replace.mounted.contains(chain_id))?;
+                continue;
+            }
             match stage.publish(&target) {
                 // Another pull was quicker; its layer is the same.
                 Err(e) if e.is_errno(libc::EEXIST) => {}
@@ -294,14 +329,17 @@ impl Unpacker<'_> {
     }
 }
 
-struct HashWriter<'h>(&'h mut sha2::Sha256);
-
-impl Write for HashWriter<'_> {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        sha2::Digest::update(self.0, buf);
-        Ok(buf.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
+impl Unpacker<'_> {
+    /// Puts the new layer in the place of the old one in one step. The old one goes, unless it is mounted.
+    fn swap(&self, stage: Staging, target: &Path, mounted: bool) -> Result<()> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, stage.path(), CWD, target, RenameFlags::EXCHANGE)
+            .with_context(|| format!("replace {}", target.display()))?;
+        if mounted {
+            let name = target.file_name().unwrap_or_default().to_string_lossy();
+            let aside = format!("{name}{}{:08x}", super::layers::REPLACED, super::blobs::random()?);
+            stage.publish(&target.with_file_name(aside))?;
+        }
         Ok(())
     }
 }

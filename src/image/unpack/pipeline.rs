@@ -128,7 +128,7 @@ pub(super) fn extract<S: Read + Send>(
     source: S,
     root: std::os::fd::OwnedFd,
     owners: apply::Owners,
-) -> Result<(apply::Report, Digest)> {
+) -> Result<((apply::Report, crate::image::tree::Contents), Digest)> {
     run(source, |reader| {
         let mut tar = crate::image::tar::TarReader::new(reader);
         apply::apply(root, &mut tar, owners, apply::Limits::default())

@@ -5,6 +5,7 @@ use super::layer::{Follow, Growth};
 use super::{LayerJob, Request, pipeline};
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::apply::{self, Report};
+use crate::image::tree;
 use crate::state::gcdir;
 use rustix::fs::{Mode, OFlags};
 use std::collections::VecDeque;
@@ -219,11 +220,17 @@ impl Shared<'_> {
         rustix::fs::mkdir(&diff, Mode::from_raw_mode(0o755)).with_context(|| format!("create {}", diff.display()))?;
         let source = Follow::open(&ready.paths, Arc::clone(&ready.growth), layer.index, self.socket, &self.stop)
             .with_context(named)?;
-        let (report, digest) = pipeline::extract(source, open_dir(&diff)?, self.request.owners).with_context(named)?;
+        let ((mut report, contents), digest) =
+            pipeline::extract(source, open_dir(&diff)?, self.request.owners).with_context(named)?;
         if digest != layer.diff_id {
             return Err(Error::denied(format!("{}: its content's digest is {digest}", named()))
                 .hint("the image is damaged: its config does not fit its layers"));
         }
+        let implied = report.implied.iter().map(String::as_str).collect();
+        let summary = tree::record(open_dir(&diff)?.as_fd(), &contents, &implied, &layer.dir.join(tree::FILE))
+            .with_context(named)?;
+        report.tree = Some(summary.digest);
+        report.allocated = Some(summary.allocated);
         Ok(report)
     }
 }
