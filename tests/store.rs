@@ -60,6 +60,9 @@ fn prune_frees_what_it_says() {
     // Left by a process that died.
     std::fs::create_dir(env.root().join("tmp/layer-dead")).unwrap();
     std::fs::write(env.root().join("tmp/layer-dead/f"), vec![1; 100_000]).unwrap();
+    // A download that broke off just now.
+    std::fs::create_dir_all(env.root().join("partial")).unwrap();
+    std::fs::write(env.root().join("partial").join("0".repeat(64)), vec![1; 100_000]).unwrap();
     let number = |text: &str| -> f64 {
         let word = text.lines().last().unwrap().rsplit(' ').next().unwrap().to_string();
         let digits = word.trim_end_matches(|c: char| c.is_alphabetic());
@@ -72,6 +75,7 @@ fn prune_frees_what_it_says() {
         digits.parse::<f64>().unwrap() * scale
     };
     let before = du(&env.root());
+    env.sh("system prune --dry-run").success();
     let dry = env.sh("system prune -a --volumes --dry-run").success().stdout;
     assert!(du(&env.root()).abs_diff(before) <= 4096, "a dry run changes nothing");
     let wet = env.sh("system prune -a --volumes -f").success().stdout;

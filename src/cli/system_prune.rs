@@ -11,7 +11,7 @@ use crate::image::Store;
 /// Containers that do not run, images without a name that no container uses, and what dead processes left in the store.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// All images that no container uses
+    /// All images that no container uses, and downloads that broke off
     #[arg(short, long)]
     all: bool,
     /// Anonymous volumes that no container mounts, too

@@ -15,6 +15,7 @@ use crate::state::gcdir;
 use crate::volume;
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What was removed, or would be.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,7 @@ pub struct Pruned {
 /// What to prune of everything.
 #[derive(Debug, Default)]
 pub struct Everything {
-    /// Every image that no container uses, not only those without a name.
+    /// Every image that no container uses, not only those without a name, and downloads that broke off.
     pub all: bool,
     /// Anonymous volumes that no container uses, too.
     pub volumes: bool,
@@ -79,6 +80,9 @@ pub fn everything(ctx: &Ctx, what: &Everything) -> Result<Pruned> {
     run.containers(&what.container_filters)?;
     if what.volumes {
         run.volumes(false, &what.volume_filters)?;
+    }
+    if what.all {
+        run.downloads();
     }
     run.images(what.all, &what.image_filters)?;
     run.finish()
@@ -166,6 +170,18 @@ impl<'c> Run<'c> {
             self.pruned.volumes.push(name);
         }
         Ok(())
+    }
+
+    /// Downloads that broke off, however young: they would go on some day.
+    fn downloads(&mut self) {
+        let paths = &self.ctx.paths;
+        for path in gcdir::partials(paths, Duration::ZERO) {
+            if self.dry_run {
+                self.paths.push(path);
+            } else {
+                let _ = gcdir::discard(paths, &path);
+            }
+        }
     }
 
     /// Deletes what is in the trash, with what dead processes left, and adds it all up.
