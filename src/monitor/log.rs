@@ -7,7 +7,7 @@
 use crate::error::{Context, Result};
 use crate::state::container::LogConfig;
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -68,7 +68,12 @@ impl LogWriter {
         let mut prefix = [b' '; STAMP + 10];
         prefix[..STAMP].copy_from_slice(&self.clock.stamp(now.as_secs() as i64, now.subsec_nanos()));
         prefix[STAMP + 1..STAMP + 7].copy_from_slice(if stderr { b"stderr" } else { b"stdout" });
-        for line in data.split_inclusive(|&b| b == b'\n') {
+        let mut rest = data;
+        while !rest.is_empty() {
+            let all = rest;
+            // memchr(3), where an iterator would look at each byte.
+            let length = rest.skip_until(b'\n').unwrap_or(all.len());
+            let line = &all[..length];
             let whole = line.ends_with(b"\n");
             prefix[STAMP + 8] = if whole { b'F' } else { b'P' };
             self.batch.extend_from_slice(&prefix);
