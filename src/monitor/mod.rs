@@ -25,6 +25,7 @@ use crate::state::container::{Config, PortMapping, State, Status};
 use crate::state::lock::Life;
 use crate::state::paths::Paths;
 use crate::state::{boot, containers, events, hook, names};
+use crate::sys::process;
 use clients::Clients;
 use incarnation::{Incarnation, Subject, Trace, incarnate};
 use log::LogWriter;
@@ -194,6 +195,8 @@ fn keep_soft_limit(subject: &mut Subject) {
 impl Monitor {
     /// From the first incarnation to the end of the last one.
     fn live(mut self) {
+        // What the start needed is not kept for the container's whole life.
+        process::trim_heap();
         let mut backoff = policy::Backoff::default();
         loop {
             let end = self.serve();

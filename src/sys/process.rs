@@ -185,6 +185,15 @@ pub fn setns(fd: BorrowedFd<'_>, flags: c_int) -> Result<()> {
     check(unsafe { libc::setns(fd.as_raw_fd(), flags) }.into()).map(drop)
 }
 
+/// Gives the heap's unused pages back to the kernel, those between used ones too (malloc_trim(3)).
+pub fn trim_heap() {
+    // SAFETY: concerns free memory only.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
 /// Ends the process at once, without destructors or exit handlers.
 pub fn exit(code: i32) -> ! {
     // SAFETY: always sound.
