@@ -1,7 +1,7 @@
 //! Entry point: a stage of an engine process, or the command line.
 //!
-//! Every namespace crossing is a fork plus an exec of this same binary ("stage"), so the stage test comes first:
-//! monitors and PID 1s must not pay for the command line parser.
+//! Namespace crossings are forks, or where that can't be an exec of this same binary ("stage"), so the stage test comes
+//! first: monitors and PID 1s must not pay for the command line parser.
 
 use coracle::engine::{cp, doctor, exec, size};
 use coracle::runtime::{self, fuse, init, jobs, owned};

@@ -266,6 +266,14 @@ fn the_engines_binary_can_not_be_written_from_inside() {
     c.args(["run", "--rm", "busybox", "/proc/self/exe", "sh", "-c", "true"]);
     let _ = env.finish(&mut c, b"");
     assert!(std::fs::read(&own).unwrap() == before, "the binary was overwritten");
+    // A script's interpreter is whoever executes it: what executes other programs, and not the engine, which would
+    // know no command `/bin/busybox`.
+    std::fs::write(env.path("true"), "#!/proc/self/exe /bin/busybox\n").unwrap();
+    std::fs::set_permissions(env.path("true"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let volume = format!("{}:/v", env.path("").display());
+    env.run(["run", "--name", "c", "-d", "-v", &volume, "busybox", "sleep", "100"]).success();
+    env.run(["exec", "c", "/v/true"]).success().prints("");
+    env.run(["run", "--rm", "-v", &volume, "busybox", "/v/true"]).success().prints("");
 }
 
 #[test]

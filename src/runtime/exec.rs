@@ -1,21 +1,24 @@
 //! `exec`: a further process in a running container.
 //!
-//! The caller P starts stage `exec` (X) from a protected program; X enters the container's namespaces and forks the
-//! process Y as a sibling of itself, so that Y is P's own child: P's streams, P's wait, no protocol with the monitor.
-//! Frames: → `Join`, ← `Pid` (X), ← `Terminal` (Y), then EOF (executed) or ← `Failed`.
+//! The caller P forks X; X enters the container's namespaces and forks the process Y as a sibling of itself, so that Y
+//! is P's own child: P's streams, P's wait, no protocol with the monitor. Y executes the program through the launcher.
+//! Frames: → `()` once X is in its cgroup, ← `Pid` (X), ← `Terminal`, ← `Executing` (Y), then EOF (executed) or ← `Failed`.
+//!
+//! Where the launcher can't be used, X is stage `exec`, started from a protected program; then the frame `Join` comes
+//! first.
 
-use super::program::Program;
+use super::program::{Program, refused};
 use super::terminal::Terminal;
 use super::{ExecProcess, ExecRequest, cgroup, host, launch, user};
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::model::{NetMode, Ns, Seccomp, Spec};
 use crate::stage::spawn::{Child, argv, dev_null};
-use crate::stage::{Channel, ids};
+use crate::stage::{Channel, Heard, ids};
 use crate::state::boot;
-use crate::sys::{caps, clone, process};
+use crate::sys::{caps, clone, fork, process};
 use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 
 /// To X, with the pidfd of the container's PID 1.
@@ -34,6 +37,8 @@ enum FromExec {
     Pid(i32),
     /// With the pty's master.
     Terminal,
+    /// The launcher is about to execute this file.
+    Executing(String),
     Failed(Error),
 }
 
@@ -53,27 +58,45 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
         window: request.window,
     };
     let (ours, theirs) = Channel::pair()?;
-    let protected = host::protected_program()?;
     let null = dev_null()?;
     let stdio: [Option<BorrowedFd<'_>>; 3] = match &request.stdio {
         _ if request.tty => [Some(null.as_fd()); 3],
         Some((stdin, stdout, stderr)) => [Some(stdin.as_fd()), Some(stdout.as_fd()), Some(stderr.as_fd())],
         None => [None; 3],
     };
-    let joiner = clone::spawn(&clone::Exec {
-        program: clone::Program::Fd(protected.as_fd()),
-        argv: &argv("exec", &[])?,
-        env: &[],
-        stdio,
-        fds: &[theirs.as_fd()],
-        namespaces: 0,
-        joins: &[],
-        cgroup_procs: None,
-        session: true,
-        death_signal: 0,
-        ambient: false,
-    });
-    let joiner = Child::from(joiner.context("start stage exec")?);
+    let filter = if request.privileged { &Seccomp::Unconfined } else { &request.spec.seccomp };
+    let mut protected = None;
+    let joiner = match host::launcher(filter) {
+        Some(launcher) => {
+            let how = fork::Fork {
+                stdio,
+                fds: &[theirs.as_fd(), launcher.as_fd(), pidfd.as_fd()],
+                namespaces: 0,
+                cgroup_procs: None,
+                session: true,
+                death_signal: 0,
+            };
+            fork::fork(&how, |ready| forked(ready, &frame)).context("fork a process for the container")
+        }
+        None => {
+            let program = protected.insert(host::protected_program()?);
+            let spawned = clone::spawn(&clone::Exec {
+                program: clone::Program::Fd(program.as_fd()),
+                argv: &argv("exec", &[])?,
+                env: &[],
+                stdio,
+                fds: &[theirs.as_fd()],
+                namespaces: 0,
+                joins: &[],
+                cgroup_procs: None,
+                session: true,
+                death_signal: 0,
+                ambient: false,
+            });
+            spawned.context("start stage exec")
+        }
+    };
+    let joiner = Child::from(joiner?);
     drop(theirs);
     if let Some(dir) = &request.cgroup
         && let Err(e) = cgroup::attach(dir, joiner.pid)
@@ -81,7 +104,8 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
         // It runs all the same, outside of the container's limits.
         log::warn!("{e}");
     }
-    let started = ours.send(&frame, &[pidfd.as_fd()]).and_then(|()| follow(&ours));
+    let sent = if protected.is_some() { ours.send(&frame, &[pidfd.as_fd()]) } else { ours.send(&(), &[]) };
+    let started = sent.and_then(|()| follow(&ours));
     // X ends as soon as it has forked; EPIPE above means that it ended before.
     let code = joiner.wait()?;
     // By now its maker has ended, or nearly so.
@@ -95,8 +119,16 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
 
 /// Reads frames until the program executes. A failed process is reaped.
 fn follow(channel: &Channel) -> Result<Option<ExecProcess>> {
-    let (mut process, mut master, mut failed) = (None, None, None);
-    while let Some((frame, fds)) = channel.recv::<FromExec>()? {
+    let (mut process, mut master, mut failed, mut executing) = (None, None, None, None);
+    loop {
+        let (frame, fds) = match channel.hear::<FromExec>()? {
+            Heard::Frame(frame, fds) => (frame, fds),
+            Heard::Refused(errno) => {
+                failed = Some(refused(executing.as_deref().unwrap_or("the program"), errno));
+                continue;
+            }
+            Heard::End => break,
+        };
         match frame {
             FromExec::Pid(pid) => {
                 let raw =
@@ -106,6 +138,7 @@ fn follow(channel: &Channel) -> Result<Option<ExecProcess>> {
                 process = Some((pid, pidfd.context("open a pidfd of the process")?));
             }
             FromExec::Terminal => master = fds.into_iter().next(),
+            FromExec::Executing(path) => executing = Some(path),
             FromExec::Failed(e) => failed = Some(e),
         }
     }
@@ -186,10 +219,26 @@ pub fn stage_main(_args: &[String]) -> ExitCode {
     ExitCode::from(125)
 }
 
-/// X: into the container, then Y.
+/// X as a fork of the caller: descriptor 3 is the channel, 4 the launcher, 5 the pidfd of the container's PID 1.
+fn forked(ready: Result<()>, join: &Join) -> i32 {
+    let _ = rustix::thread::set_name(c"coracle-exec");
+    let Ok(channel) = Channel::inherited(3) else { return 125 };
+    let enter_container = || {
+        ready?;
+        let taken = "take over a descriptor";
+        let (launcher, pidfd) = (process::take_fd(4).context(taken)?, process::take_fd(5).context(taken)?);
+        if channel.recv::<()>()?.is_none() {
+            return Err(Error::bug("enter the container: the caller is gone"));
+        }
+        enter(&channel, join, pidfd, Some(launcher.as_fd()))
+    };
+    let Err(error) = enter_container() else { return 0 };
+    let _ = channel.send(&FromExec::Failed(error), &[]);
+    125
+}
+
+/// X as a stage.
 fn join(channel: &Channel) -> Result<()> {
-    // Our memory and program stay the host's in the eyes of the container's root: he may not look into them.
-    ids::undumpable()?;
     let Some((join, mut fds)) = channel.recv::<Join>()? else {
         return Err(Error::bug("enter the container: the caller is gone"));
     };
@@ -198,6 +247,14 @@ fn join(channel: &Channel) -> Result<()> {
     }
     let pidfd = fds.remove(0);
     drop(fds);
+    enter(channel, &join, pidfd, None)
+}
+
+/// X: into the container, then Y.
+fn enter(channel: &Channel, join: &Join, pidfd: OwnedFd, launcher: Option<BorrowedFd<'_>>) -> Result<()> {
+    join.program.adjust_oom_score();
+    // Our memory and program stay the host's in the eyes of the container's root: he may not look into them.
+    ids::undumpable()?;
     process::setns(pidfd.as_fd(), join.namespaces).context("enter the container's namespaces")?;
     drop(pidfd);
     ids::become_root(!join.program.groups.iter().any(|g| g == "keep-groups"))?;
@@ -206,13 +263,13 @@ fn join(channel: &Channel) -> Result<()> {
     if child > 0 {
         return channel.send(&FromExec::Pid(child), &[]);
     }
-    let error = run(&join, channel).err().unwrap_or_else(|| Error::bug("execute the program: it returned"));
+    let error = run(join, channel, launcher).err().unwrap_or_else(|| Error::bug("execute the program: it returned"));
     let _ = channel.send(&FromExec::Failed(error), &[]);
     process::exit(125);
 }
 
 /// Y: becomes the program.
-fn run(join: &Join, channel: &Channel) -> Result<()> {
+fn run(join: &Join, channel: &Channel, launcher: Option<BorrowedFd<'_>>) -> Result<()> {
     rustix::process::setsid().context("start a session")?;
     let root = open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).context("open the root")?;
     let user = user::resolve(root.as_fd(), &join.program.user, &join.program.groups)?;
@@ -227,5 +284,10 @@ fn run(join: &Join, channel: &Channel) -> Result<()> {
     drop(root);
     join.program.enter_cwd()?;
     join.program.restrict(&user)?;
-    Err(join.program.exec(&user))
+    Err(match launcher {
+        Some(launcher) => {
+            join.program.launch(&user, channel, launcher, |path| channel.send(&FromExec::Executing(path.into()), &[]))
+        }
+        None => join.program.exec(&user),
+    })
 }

@@ -1,9 +1,10 @@
 //! Facts and descriptors of the host that a launch needs.
 
 use crate::error::{Context, Error, Result};
-use crate::spec::model::{Spec, UserNs};
+use crate::spec::model::{Seccomp, Spec, UserNs};
 use crate::stage;
 use crate::sys::clone::{DetachedMount, Exec, Program, Spawned, detached_mount, spawn};
+use crate::sys::{launcher, process};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, memfd_create, open, openat};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,6 +28,14 @@ pub(super) fn spawn_protected(exec: &Exec<'_>) -> Result<Spawned> {
     }
     let copy = sealed_copy(program)?;
     spawn(&Exec { program: Program::Fd(copy.as_fd()), ..*exec })
+}
+
+/// What executes the container's program for a process that is a mere fork of ours ([`crate::sys::launcher`]); `None`
+/// where that can't be: programs in memory are forbidden, this process has threads, or a filter of the user's own may
+/// not allow the launcher's few system calls.
+pub(super) fn launcher(filter: &Seccomp) -> Option<OwnedFd> {
+    let known = !matches!(filter, Seccomp::Profile(_));
+    (known && process::single_threaded()).then(|| launcher::launcher().ok()).flatten()
 }
 
 /// Our program, where nobody in a container can write it.

@@ -2,6 +2,8 @@
 //!
 //! It starts unmapped (all capabilities are ambient) so that its start-up and the network namespace overlap with the
 //! id map helpers. Frames: ← `Plan`, → `Ready`, ← `Mapped`, → `Created`, ← `Go`, then EOF (executed) or → `Failed`.
+//! Where nothing is joined and we do not stay PID 1, it is a fork of the monitor, which saves it the start of a program
+//! of our size: it has its plan from birth, and executes the container's program through the launcher (→ `Executing`).
 
 use super::plan::Step;
 use super::program::{Program, give_pipe};
@@ -14,7 +16,7 @@ use crate::stage::{Channel, ids};
 use crate::state::hook;
 use crate::sys::process;
 use serde::{Deserialize, Serialize};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 
 /// To PID 1.
@@ -42,6 +44,8 @@ pub(super) enum FromInit {
         warnings: Vec<String>,
         phases: Vec<Phase>,
     },
+    /// The launcher is about to execute this file.
+    Executing(String),
     Failed(Error),
 }
 
@@ -79,7 +83,7 @@ pub(super) struct Plan {
 }
 
 /// What the process is called until it executes the program (proc_pid_comm(5)).
-pub(super) const NAME: &std::ffi::CStr = c"coracle:start";
+pub(super) const NAME: &std::ffi::CStr = crate::sys::launcher::NAME;
 
 /// Entry of the stage; fd 3 is the channel.
 pub fn main(_args: &[String]) -> ExitCode {
@@ -95,11 +99,37 @@ fn receive(channel: &Channel) -> Result<(ToInit, Vec<OwnedFd>)> {
     channel.recv()?.ok_or_else(|| Error::bug("wait for the monitor: it is gone"))
 }
 
+/// PID 1 as a fork of the monitor, without an execve(2) of its own: descriptor 3 is the channel, 4 the launcher.
+/// Nothing is joined.
+pub(super) fn forked(ready: Result<()>, plan: &Plan) -> i32 {
+    let _ = rustix::thread::set_name(NAME);
+    let Ok(channel) = Channel::inherited(3) else { return 125 };
+    let result = ready.and_then(|()| process::take_fd(4).context("take over the launcher")).and_then(|launcher| {
+        let phases = vec![Phase::now("init: started")];
+        become_init(&channel, plan, Vec::new(), phases, Some(launcher.as_fd()))
+    });
+    if let Err(error) = result {
+        let _ = channel.send(&FromInit::Failed(error), &[]);
+    }
+    125
+}
+
 fn run(channel: &Channel) -> Result<()> {
-    let mut phases = vec![Phase::now("init: started")];
+    let phases = vec![Phase::now("init: started")];
     let (ToInit::Plan(plan), fds) = receive(channel)? else {
         return Err(Error::bug("start PID 1 without a plan"));
     };
+    become_init(channel, &plan, fds, phases, None)
+}
+
+fn become_init(
+    channel: &Channel,
+    plan: &Plan,
+    fds: Vec<OwnedFd>,
+    mut phases: Vec<Phase>,
+    launcher: Option<BorrowedFd<'_>>,
+) -> Result<()> {
+    plan.program.adjust_oom_score();
     let mut shared_memory = None;
     for (fd, flags) in fds.iter().zip(&plan.joins) {
         if *flags == libc::CLONE_NEWIPC {
@@ -117,15 +147,17 @@ fn run(channel: &Channel) -> Result<()> {
         return Err(Error::bug("start PID 1 without id maps"));
     };
     phases.push(Phase::now("init: ids mapped"));
-    // Nobody in a joined pid or user namespace may look into this process.
-    ids::undumpable()?;
+    // Nobody in a joined pid or user namespace may look into this process. As a fork it is alone in its own, and the
+    // network's helpers must find its namespaces: its memory is still that of a process of the host.
+    let protect = if launcher.is_some() { ids::dumpable } else { ids::undumpable };
+    protect()?;
     if plan.program.groups.iter().any(|g| g == "keep-groups") {
         ids::become_root(false)?;
     } else {
         ids::become_root(!plan.program.one_id)?;
     }
-    ids::undumpable()?;
-    let (user, master, warnings) = set_up(&plan, &mut phases, channel, shared_memory)?;
+    protect()?;
+    let (user, master, warnings) = set_up(plan, &mut phases, channel, shared_memory)?;
     let fds: Vec<_> = master.iter().map(AsFd::as_fd).collect();
     channel.send(&FromInit::Created { warnings, phases }, &fds)?;
     drop(master);
@@ -133,7 +165,7 @@ fn run(channel: &Channel) -> Result<()> {
         return Err(Error::bug("start the program without leave"));
     };
     hook::dies_at("init:go");
-    finish(&plan, &user, channel)
+    finish(plan, &user, channel, launcher)
 }
 
 fn set_up(
@@ -205,8 +237,8 @@ fn root_without_overlay(setup: &mut Setup, step: &Step, kind: RootKind, channel:
     setup.attach_root(flat::root(&layers.lowers, upper, work)?, upper).map(|()| true)
 }
 
-/// From `Go` to the program. Only the channel is open besides the standard streams.
-fn finish(plan: &Plan, user: &User, channel: &Channel) -> Result<()> {
+/// From `Go` to the program. Only the channel and the launcher are open besides the standard streams.
+fn finish(plan: &Plan, user: &User, channel: &Channel, launcher: Option<BorrowedFd<'_>>) -> Result<()> {
     plan.program.enter_cwd()?;
     plan.program.restrict(user)?;
     Program::die_with_parent()?;
@@ -222,5 +254,10 @@ fn finish(plan: &Plan, user: &User, channel: &Channel) -> Result<()> {
     if plan.reaper {
         return reaper::run(&plan.program, user, channel, plan.tty);
     }
-    Err(plan.program.exec(user))
+    Err(match launcher {
+        Some(launcher) => {
+            plan.program.launch(user, channel, launcher, |path| channel.send(&FromInit::Executing(path.into()), &[]))
+        }
+        None => plan.program.exec(user),
+    })
 }

@@ -3,14 +3,14 @@
 use super::init::{FromInit, Phase, Plan, ToInit};
 use super::owned::{self, Layers};
 use super::plan::{Facts, plan};
-use super::program::Program;
+use super::program::{Program, refused};
 use super::{Created, Init, Joins, LaunchRequest, Stdio, fuse, host, seccomp};
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::model::{NetMode, Ns, Spec, UserNs};
-use crate::stage::Channel;
 use crate::stage::spawn::{argv, dev_null};
+use crate::stage::{Channel, Heard};
 use crate::state::hook;
-use crate::sys::{clone, process};
+use crate::sys::{clone, fork, process};
 use crate::userns::{IdMap, Level, explain, start_maps};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -28,7 +28,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let layers = owned::layers(&request.lowers, request.idmap, idmap)?;
     let own_user = joins.user.is_none();
     let namespaces = Namespaces::of(spec, joins)?;
-    let frame = ToInit::Plan(Box::new(Plan {
+    let plan = Plan {
         unshare: namespaces.unshare,
         joins: namespaces.inside.iter().map(|j| j.1).collect(),
         steps: steps(&request, layers, idmap),
@@ -38,7 +38,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         give_streams: matches!(request.stdio, Stdio::Pipes { .. }),
         reaper: spec.init,
         groups: mapped_groups(idmap),
-    }));
+    };
 
     let (ours, theirs) = Channel::pair()?;
     let procs = request.cgroup.as_ref().map(|dir| host::cgroup_procs(dir.as_fd())).transpose()?;
@@ -49,22 +49,39 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         }
         Stdio::Pty => [null.as_fd(); 3],
     };
-    let argv = argv("init", &[])?;
     let outer: Vec<(BorrowedFd<'_>, i32)> = namespaces.outside.iter().map(|j| (j.0.as_fd(), j.1)).collect();
-    let user_flag = if own_user { libc::CLONE_NEWUSER } else { 0 };
-    let spawned = host::spawn_protected(&clone::Exec {
-        program: clone::Program::Fd(null.as_fd()),
-        argv: &argv,
-        env: &hook::environment(),
-        stdio: stdio.map(Some),
-        fds: &[theirs.as_fd()],
-        namespaces: user_flag | libc::CLONE_NEWNS | namespaces.clone,
-        joins: &outer,
-        cgroup_procs: procs.as_ref().map(AsFd::as_fd),
-        session: true,
-        death_signal: libc::SIGKILL,
-        ambient: true,
-    });
+    let clone_flags = if own_user { libc::CLONE_NEWUSER } else { 0 } | libc::CLONE_NEWNS | namespaces.clone;
+    let launcher = if outer.is_empty() && namespaces.inside.is_empty() && !spec.init {
+        host::launcher(&spec.seccomp)
+    } else {
+        None
+    };
+    let spawned = match &launcher {
+        Some(launcher) => {
+            let how = fork::Fork {
+                stdio: stdio.map(Some),
+                fds: &[theirs.as_fd(), launcher.as_fd()],
+                namespaces: clone_flags,
+                cgroup_procs: procs.as_ref().map(AsFd::as_fd),
+                session: true,
+                death_signal: libc::SIGKILL,
+            };
+            fork::fork(&how, |ready| super::init::forked(ready, &plan))
+        }
+        None => host::spawn_protected(&clone::Exec {
+            program: clone::Program::Fd(null.as_fd()),
+            argv: &argv("init", &[])?,
+            env: &hook::environment(),
+            stdio: stdio.map(Some),
+            fds: &[theirs.as_fd()],
+            namespaces: clone_flags,
+            joins: &outer,
+            cgroup_procs: procs.as_ref().map(AsFd::as_fd),
+            session: true,
+            death_signal: libc::SIGKILL,
+            ambient: true,
+        }),
+    };
     let spawned = spawned.map_err(|e| explain(e).context("make the container's namespaces"))?;
     drop(theirs);
     phases.push(Phase::now("launch: cloned"));
@@ -74,13 +91,19 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         phases,
         channel: ours,
         fuse: None,
+        executing: None,
         executed: false,
         unheard: false,
         reaped: false,
     };
     let maps = if own_user { Some(start_maps(init.pid, idmap)?) } else { None };
-    let inside: Vec<BorrowedFd<'_>> = namespaces.inside.iter().map(|j| j.0.as_fd()).collect();
-    let sent = init.channel.send(&frame, &inside);
+    let sent = match launcher {
+        Some(_) => Ok(()),
+        None => {
+            let inside: Vec<BorrowedFd<'_>> = namespaces.inside.iter().map(|j| j.0.as_fd()).collect();
+            init.channel.send(&ToInit::Plan(Box::new(plan)), &inside)
+        }
+    };
     // The helpers are reaped whatever happened to the frame.
     let mapped = maps.map_or(Ok(()), |m| m.finish());
     init.phases.push(Phase::now("launch: ids mapped"));
@@ -152,17 +175,20 @@ impl Init {
 
     /// Waits until the program executes, or for the error that kept it from it (kinds CannotExec, CommandNotFound).
     pub fn executed(&mut self) -> Result<()> {
-        match self.channel.recv::<FromInit>()? {
-            // It never read that it may go on, so this EOF is its death and no execve.
-            None if self.unheard || self.channel.was_reset() => {
-                return Err(Error::new(Kind::Io, "start the program: PID 1 of the container was killed"));
+        loop {
+            match self.channel.hear::<FromInit>()? {
+                // If it never read that it may go on, this EOF is its death and no execve.
+                Heard::End if self.unheard || self.channel.was_reset() || !self.executes()? => {
+                    return Err(Error::new(Kind::Io, "start the program: PID 1 of the container was killed"));
+                }
+                Heard::End => break,
+                Heard::Frame(FromInit::Executing(path), _) => self.executing = Some(path),
+                Heard::Refused(errno) => {
+                    return Err(refused(self.executing.as_deref().unwrap_or("the program"), errno));
+                }
+                Heard::Frame(FromInit::Failed(e), _) => return Err(e),
+                Heard::Frame(..) => return Err(Error::bug("start the program: PID 1 sent the wrong frame")),
             }
-            None if !self.executes()? => {
-                return Err(Error::new(Kind::Io, "start the program: PID 1 of the container was killed"));
-            }
-            None => {}
-            Some((FromInit::Failed(e), _)) => return Err(e),
-            Some(_) => return Err(Error::bug("start the program: PID 1 sent the wrong frame")),
         }
         self.phases.push(Phase::now("launch: executed"));
         self.executed = true;

@@ -110,6 +110,8 @@ pub struct Init {
     phases: Vec<Phase>,
     channel: Channel,
     fuse: Option<fuse::Server>,
+    /// The file that the launcher was told to execute.
+    executing: Option<String>,
     executed: bool,
     /// [`Init::go`] found it dead.
     unheard: bool,

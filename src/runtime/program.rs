@@ -3,10 +3,11 @@
 use super::user::User;
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::model::Rlimit;
+use crate::stage::Channel;
 use crate::stage::spawn::cstring;
 use crate::sys::{caps, process, seccomp};
-use rustix::fs::{AtFlags, FileType, Mode};
-use rustix::io::Errno;
+use rustix::fs::{Access, AtFlags, FileType, Mode};
+use rustix::io::{Errno, FdFlags};
 use rustix::process::{Gid, Signal, Uid, set_parent_process_death_signal, umask};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use serde::{Deserialize, Serialize};
@@ -78,15 +79,19 @@ impl Program {
         Ok(env)
     }
 
+    /// For this process and its children. Before it is made undumpable, or its own file may not be its to write.
+    pub fn adjust_oom_score(&self) {
+        if let Some(score) = self.oom_score_adj {
+            // Lowering it needs a privilege over the host that nobody here has.
+            let _ = std::fs::write("/proc/self/oom_score_adj", score.to_string());
+        }
+    }
+
     /// Becomes the container's user, with exactly his rights. The process must be single-threaded and hold all
     /// capabilities of the user namespace.
     pub fn restrict(&self, user: &User) -> Result<()> {
         for limit in &self.rlimits {
             set_limit(limit)?;
-        }
-        if let Some(score) = self.oom_score_adj {
-            // Lowering it needs a privilege over the host that nobody here has.
-            let _ = std::fs::write("/proc/self/oom_score_adj", score.to_string());
         }
         umask(Mode::from_raw_mode(self.umask.unwrap_or(0o022) & 0o777));
         let keep = caps::from_names(self.capabilities.iter().map(String::as_str))
@@ -149,17 +154,20 @@ impl Program {
         set_parent_process_death_signal(Some(Signal::KILL)).context("tie the process to its monitor")
     }
 
+    /// Arguments and environment of the program.
+    fn command(&self, user: &User) -> Result<(&str, Vec<CString>, Vec<CString>)> {
+        let env = self.environment(user)?;
+        let Some(name) = self.args.first() else {
+            return Err(Error::user("run a container: no command is given, and the image names none"));
+        };
+        let argv = self.args.iter().map(|a| cstring(a.as_str())).collect::<Result<Vec<_>>>()?;
+        Ok((name, argv, env))
+    }
+
     /// Executes the program; returns only the error.
     pub fn exec(&self, user: &User) -> Error {
-        let env = match self.environment(user) {
-            Ok(env) => env,
-            Err(e) => return e,
-        };
-        let Some(name) = self.args.first() else {
-            return Error::user("run a container: no command is given, and the image names none");
-        };
-        let argv = match self.args.iter().map(|a| cstring(a.as_str())).collect::<Result<Vec<_>>>() {
-            Ok(argv) => argv,
+        let (name, argv, env) = match self.command(user) {
+            Ok(command) => command,
             Err(e) => return e,
         };
         process::reset_signals();
@@ -176,11 +184,56 @@ impl Program {
         }
         match denied {
             Some((path, errno)) => cannot(&path, errno),
-            None if name.contains('/') => {
-                Error::new(Kind::CommandNotFound, format!("find {name}: no such file in the container"))
-            }
-            None => Error::new(Kind::CommandNotFound, format!("find {name}: not in the container's PATH")),
+            None => missing(name),
         }
+    }
+
+    /// Executes the program through the launcher, for a process that is still our own binary; returns only an error
+    /// that comes before. `announce` gets the path of the program: should it be refused then, the launcher sends the
+    /// errno over `channel`, for [`refused`].
+    pub(super) fn launch(
+        &self,
+        user: &User,
+        channel: &Channel,
+        launcher: BorrowedFd<'_>,
+        announce: impl FnOnce(&str) -> Result<()>,
+    ) -> Error {
+        let through = || -> Result<Errno> {
+            let (name, mut argv, env) = self.command(user)?;
+            let path = self.choose(name)?;
+            argv.insert(0, cstring(path.as_str())?);
+            announce(&path)?;
+            process::reset_signals();
+            // The launcher makes it close-on-exec again.
+            rustix::io::fcntl_setfd(channel, FdFlags::empty()).context("keep the channel for the launcher")?;
+            Ok(process::exec_fd(launcher, &argv, &env))
+        };
+        match through() {
+            Ok(errno) => Error::errno(errno.raw_os_error(), "execute the launcher")
+                .hint("does a security policy forbid programs in memory?"),
+            Err(e) => e,
+        }
+    }
+
+    /// The file that execve(2) is to be tried on: as [`Program::exec`] does by trying.
+    fn choose(&self, name: &str) -> Result<String> {
+        let mut denied = None;
+        for path in self.candidates(name) {
+            if path.contains('\0') {
+                continue;
+            }
+            let access = rustix::fs::accessat(rustix::fs::CWD, path.as_str(), Access::EXEC_OK, AtFlags::EACCESS);
+            match access {
+                Ok(()) if is_dir(&path) => denied = Some(path),
+                Ok(()) => return Ok(path),
+                Err(Errno::NOENT | Errno::NOTDIR) if !exists(&path) => {}
+                Err(Errno::ACCESS) => denied = Some(path),
+                // A filter may refuse the question (ENOSYS, EPERM), but not the call itself.
+                Err(_) if exists(&path) => return Ok(path),
+                Err(e) => return Err(cannot(&path, e)),
+            }
+        }
+        Err(denied.map_or_else(|| missing(name), |path| cannot(&path, Errno::ACCESS)))
     }
 
     fn candidates(&self, name: &str) -> Vec<String> {
@@ -199,13 +252,32 @@ fn exists(path: &str) -> bool {
     rustix::fs::statat(rustix::fs::CWD, path, AtFlags::empty()).is_ok()
 }
 
-/// Why a file that is there was not executed.
-fn cannot(path: &str, errno: Errno) -> Error {
-    let error = Error::errno(errno.raw_os_error(), format!("execute {path}")).kind(Kind::CannotExec);
+fn is_dir(path: &str) -> bool {
     let stat = rustix::fs::statat(rustix::fs::CWD, path, AtFlags::empty());
-    let dir = stat.is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory);
+    stat.is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory)
+}
+
+fn missing(name: &str) -> Error {
+    let why = if name.contains('/') { "no such file in the container" } else { "not in the container's PATH" };
+    Error::new(Kind::CommandNotFound, format!("find {name}: {why}"))
+}
+
+/// Why a file that is there was not executed; to be asked where the file is.
+fn cannot(path: &str, errno: Errno) -> Error {
     match errno {
-        Errno::ACCESS if dir => error.hint("it is a directory"),
+        Errno::ACCESS if is_dir(path) => not_executed(path, errno).hint("it is a directory"),
+        _ => refused(path, errno),
+    }
+}
+
+fn not_executed(path: &str, errno: Errno) -> Error {
+    Error::errno(errno.raw_os_error(), format!("execute {path}")).kind(Kind::CannotExec)
+}
+
+/// Why a file that is there, and no directory, was not executed.
+pub(super) fn refused(path: &str, errno: Errno) -> Error {
+    let error = not_executed(path, errno);
+    match errno {
         Errno::ACCESS => error.hint("it is not executable for this user"),
         Errno::NOEXEC => error.hint("it is for another processor, or a script without a #! line"),
         Errno::NOENT | Errno::NOTDIR => {

@@ -1,6 +1,7 @@
 //! Frames between our processes: JSON and file descriptors over a SOCK_SEQPACKET pair.
 
 use crate::error::{Context, Error, Result};
+use crate::sys::launcher::REFUSED;
 use crate::sys::process;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
@@ -24,6 +25,16 @@ const MAX_FDS: usize = 33;
 /// First byte of a frame: its JSON follows, or is in the memfd that comes as the first descriptor.
 const HERE: u8 = b'=';
 const MEMFD: u8 = b'@';
+
+/// What came over a channel.
+#[derive(Debug)]
+pub enum Heard<T> {
+    Frame(T, Vec<OwnedFd>),
+    /// The launcher could not execute the program that it was given.
+    Refused(Errno),
+    /// The peer exited, or executed a program.
+    End,
+}
 
 /// One end of a socket pair. Close-on-exec, so that the peer sees EOF when this process executes a program or dies.
 #[derive(Debug)]
@@ -85,6 +96,15 @@ impl Channel {
 
     /// The next frame; `None` at EOF (the peer exited, or executed a program).
     pub fn recv<T: DeserializeOwned>(&self) -> Result<Option<(T, Vec<OwnedFd>)>> {
+        match self.hear()? {
+            Heard::Frame(frame, fds) => Ok(Some((frame, fds))),
+            Heard::End => Ok(None),
+            Heard::Refused(errno) => Err(errno).context("execute the program"),
+        }
+    }
+
+    /// As [`Channel::recv`], from a peer that may execute a program through the launcher.
+    pub fn hear<T: DeserializeOwned>(&self) -> Result<Heard<T>> {
         let mut bytes = vec![0; INLINE + 1];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -94,13 +114,13 @@ impl Channel {
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET) => {
                     self.reset.store(true, Ordering::Relaxed);
-                    return Ok(None);
+                    return Ok(Heard::End);
                 }
                 Err(e) => return Err(e).context("receive a frame"),
             }
         };
         if message.bytes == 0 {
-            return Ok(None);
+            return Ok(Heard::End);
         }
         if message.flags.intersects(rustix::net::ReturnFlags::CTRUNC | rustix::net::ReturnFlags::TRUNC) {
             return Err(Error::bug("receive a frame: truncated"));
@@ -115,7 +135,11 @@ impl Channel {
             .collect();
         if bytes[0] == HERE {
             let frame = serde_json::from_slice(&bytes[1..message.bytes]).context("decode a frame")?;
-            return Ok(Some((frame, fds)));
+            return Ok(Heard::Frame(frame, fds));
+        }
+        if let [REFUSED, errno @ ..] = &bytes[..message.bytes] {
+            let errno = errno.first_chunk::<4>().map_or(0, |e| i32::from_le_bytes(*e));
+            return Ok(Heard::Refused(Errno::from_raw_os_error(errno)));
         }
         if fds.is_empty() {
             return Err(Error::bug("receive a frame: its memfd is missing"));
@@ -124,7 +148,7 @@ impl Channel {
         std::io::Seek::rewind(&mut file).context("read a memfd")?;
         let mut text = Vec::new();
         file.take(LIMIT).read_to_end(&mut text).context("read a memfd")?;
-        Ok(Some((serde_json::from_slice(&text).context("decode a frame")?, fds)))
+        Ok(Heard::Frame(serde_json::from_slice(&text).context("decode a frame")?, fds))
     }
 
     /// The EOF that [`Channel::recv`] reported came from a peer that had not read all our frames: it died.

@@ -43,3 +43,8 @@ pub(crate) fn become_root(groups: bool) -> Result<()> {
 pub(crate) fn undumpable() -> Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("protect the process from its container")
 }
+
+/// The opposite, after a change of ids that has made the process undumpable.
+pub(crate) fn dumpable() -> Result<()> {
+    set_dumpable_behavior(DumpableBehavior::Dumpable).context("open the process to its owner")
+}

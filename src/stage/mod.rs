@@ -7,7 +7,7 @@ pub(crate) mod ids;
 pub(crate) mod spawn;
 mod work;
 
-pub use channel::Channel;
+pub use channel::{Channel, Heard};
 pub use spawn::{Child, Streams, program, set_program, spawn};
 pub use work::{Job, Work, WorkNs};
 

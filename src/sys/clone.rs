@@ -75,7 +75,7 @@ const TREE_RO: usize = 7;
 const EXEC: usize = 8;
 
 /// Beyond the soft limit of most shells only where more than this many descriptors are handed over.
-const MAX_FDS: usize = 32;
+pub(super) const MAX_FDS: usize = 32;
 const STACK: usize = 64 << 10;
 
 /// What parent and child share. Lives on the parent's stack while the child borrows its memory.
@@ -169,12 +169,12 @@ fn reap(pid: c_int) {
 }
 
 /// All signals blocked until dropped.
-struct BlockedSignals {
+pub(super) struct BlockedSignals {
     old: libc::sigset_t,
 }
 
 impl BlockedSignals {
-    fn all() -> Self {
+    pub(super) fn all() -> Self {
         // SAFETY: both sets live on this stack; sigfillset(3) initialises the first, the kernel the second.
         unsafe {
             let mut all = std::mem::zeroed();
@@ -247,7 +247,7 @@ extern "C" fn child(arg: *mut c_void) -> c_int {
             raise_ambient();
         }
         let program = open_program(shared);
-        let program = arrange(shared, program);
+        let Ok(program) = arrange(exec.stdio, exec.fds, program) else { fail(shared, FDS) };
         // Rust ignores SIGPIPE at start-up; execve(2) would hand that on.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         let mut none: libc::sigset_t = std::mem::zeroed();
@@ -375,42 +375,49 @@ extern "C" fn mounter(arg: *mut c_void) -> c_int {
     }
 }
 
-/// Puts stdio and the extra descriptors in place and marks all others close-on-exec; returns where the program is.
-unsafe fn arrange(shared: &mut Shared<'_>, program: c_int) -> c_int {
-    // SAFETY: the child's descriptor table is a copy of its own (no CLONE_FILES).
+/// Puts stdio and the extra descriptors in place and marks all others close-on-exec; returns where the program is, or
+/// leaves an errno. Makes system calls only.
+///
+/// # Safety
+/// The process owns its descriptor table (no CLONE_FILES), and uses by their old numbers only those above what is placed.
+pub(super) unsafe fn arrange(
+    stdio: [Option<BorrowedFd<'_>>; 3],
+    fds: &[BorrowedFd<'_>],
+    program: c_int,
+) -> std::result::Result<c_int, ()> {
+    // SAFETY: as above; no memory is passed.
     unsafe {
-        let exec = shared.exec;
-        let above = 3 + exec.fds.len() as c_int;
-        let mut stdio = [-1; 3];
+        let above = 3 + fds.len() as c_int;
+        let mut streams = [-1; 3];
         let mut moved = [-1; MAX_FDS];
-        let sources = exec.stdio.iter().map(|f| f.map_or(-1, |f| f.as_raw_fd()));
-        for (to, from) in stdio.iter_mut().zip(sources) {
+        let sources = stdio.iter().map(|f| f.map_or(-1, |f| f.as_raw_fd()));
+        for (to, from) in streams.iter_mut().zip(sources) {
             *to = if from < 0 { -1 } else { libc::fcntl(from, libc::F_DUPFD_CLOEXEC, above) };
             if from >= 0 && *to < 0 {
-                fail(shared, FDS);
+                return Err(());
             }
         }
-        for (to, from) in moved.iter_mut().zip(exec.fds) {
+        for (to, from) in moved.iter_mut().zip(fds) {
             *to = libc::fcntl(from.as_raw_fd(), libc::F_DUPFD_CLOEXEC, above);
             if *to < 0 {
-                fail(shared, FDS);
+                return Err(());
             }
         }
         let program = if program < 0 { -1 } else { libc::fcntl(program, libc::F_DUPFD_CLOEXEC, above) };
-        for (n, fd) in stdio.iter().enumerate() {
+        for (n, fd) in streams.iter().enumerate() {
             if *fd >= 0 && libc::dup2(*fd, n as c_int) < 0 {
-                fail(shared, FDS);
+                return Err(());
             }
         }
-        for (n, fd) in moved.iter().take(exec.fds.len()).enumerate() {
+        for (n, fd) in moved.iter().take(fds.len()).enumerate() {
             if libc::dup2(*fd, 3 + n as c_int) < 0 {
-                fail(shared, FDS);
+                return Err(());
             }
         }
         if super::process::raw_close_range_cloexec(above) != 0 {
-            fail(shared, FDS);
+            return Err(());
         }
-        program
+        Ok(program)
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod caps;
 pub mod clone;
+pub mod fork;
+pub mod launcher;
 pub mod mount;
 pub mod process;
 pub mod rooted;

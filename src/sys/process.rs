@@ -81,6 +81,14 @@ pub fn reset_signals() {
         for signal in 1..=64 {
             libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u8>(), 8);
         }
+    }
+    unblock_signals();
+}
+
+/// No signal blocked.
+pub(super) fn unblock_signals() {
+    // SAFETY: the set is initialised by sigemptyset(3) and lives on this stack.
+    unsafe {
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
@@ -153,12 +161,17 @@ pub fn wait(pid: i32) -> Result<i32> {
     }
 }
 
+/// Whether this process has one thread, or can't know.
+pub fn single_threaded() -> bool {
+    // A directory's link count is that of its subdirectories and two.
+    rustix::fs::stat("/proc/self/task").map_or(true, |s| s.st_nlink <= 3)
+}
+
 /// Forks without running libc's handlers: 0 in the child. With `sibling` the child's parent is ours (CLONE_PARENT).
 ///
 /// The process must be single-threaded (checked): the child goes on with all our memory.
 pub fn fork(sibling: bool) -> Result<i32> {
-    let threads = std::fs::read_dir("/proc/self/task").map(|d| d.count());
-    if matches!(threads, Ok(n) if n > 1) {
+    if !single_threaded() {
         return Err(Errno::BUSY);
     }
     let flags = if sibling { libc::CLONE_PARENT } else { libc::SIGCHLD };
