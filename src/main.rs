@@ -26,6 +26,7 @@ const JOBS: &[(&str, stage::Job)] = &[
     (owned::JOB, owned::job),
     ("unpack", coracle::image::unpack_job),
     (coracle::image::CHECK_JOB, coracle::image::check_job),
+    ("storage-layer", coracle::image::storage_layer_job),
     ("tree-size", size::tree_size),
     ("copy-out", cp::copy_out),
     ("copy-in", cp::copy_in),

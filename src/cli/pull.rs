@@ -2,12 +2,14 @@
 
 use super::registry_flags::RegistryFlags;
 use super::{Cx, Personality, output, progress};
-use crate::engine::pull::{Policy, Pulled, pull, pull_all_tags};
+use crate::engine::pull::{Policy, Pulled, pull_all, pull_all_tags};
 use crate::error::Result;
 
 /// Pull images from a registry.
 ///
-/// Names are those of docker: debian means docker.io/library/debian:latest, unless registries.conf says otherwise.
+/// Names are those of docker: debian means docker.io/library/debian:latest, unless registries.conf says otherwise. Other
+/// sources are docker-archive:PATH[:NAME], oci-archive:PATH[:NAME], oci:DIR[:NAME], dir:DIR, and the store of podman,
+/// containers-storage:[[DRIVER@ROOT]]NAME.
 /// Prints the id of each image; all else goes to stderr.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -41,7 +43,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
                 print(&pulled, cx)?;
             }
         } else {
-            print(&pull(&cx.engine, image, policy, &options, progress.as_ref())?, cx)?;
+            for pulled in pull_all(&cx.engine, image, policy, &options, progress.as_ref())? {
+                print(&pulled, cx)?;
+            }
         }
     }
     Ok(0)

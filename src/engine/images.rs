@@ -182,7 +182,7 @@ impl Source<'_> {
         }
     }
 
-    fn open(&self) -> Result<Box<dyn Read + Send>> {
+    pub(super) fn open(&self) -> Result<Box<dyn Read + Send>> {
         match self {
             Source::Stdin => Ok(Box::new(std::io::stdin())),
             Source::Path(path) => Ok(Box::new(File::open(path).with_context(|| format!("open {}", path.display()))?)),
@@ -221,7 +221,7 @@ pub fn load(ctx: &Ctx, source: Source<'_>, progress: Steps<'_>) -> Result<Vec<(L
 
 /// Deletes what was stored and belongs to no image: everything after a failure, attestations and the like after a
 /// success. When others are using the store it waits for another time.
-fn clean_up<T>(ctx: &Ctx, store: Store, result: Result<T>) -> Result<T> {
+pub(super) fn clean_up<T>(ctx: &Ctx, store: Store, result: Result<T>) -> Result<T> {
     let _ = store.collect();
     super::recover::sweep(ctx);
     result.map_err(|e| match e.errno {
@@ -240,6 +240,11 @@ fn load_into(store: &Store, source: Source<'_>, idmap: &IdMap, progress: Steps<'
         source => store.load_archive(source.open()?, &stored)?,
     };
     progress(Step::Unpacking);
+    adopt_all(store, loaded, idmap)
+}
+
+/// Extracts what was loaded and lists it.
+pub(super) fn adopt_all(store: &Store, loaded: Vec<Loaded>, idmap: &IdMap) -> Result<Vec<(Loaded, Image)>> {
     let mut all = Vec::new();
     for one in loaded {
         // An image that can't be extracted gets no name.

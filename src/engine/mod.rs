@@ -29,6 +29,7 @@ pub mod start;
 pub mod stop;
 pub mod term;
 pub mod top;
+mod transport;
 pub mod volume;
 pub mod volume_filter;
 pub mod wait;

@@ -1,6 +1,7 @@
 //! Pulling an image when the policy asks for it.
 
 use super::Ctx;
+use super::transport::{self, Place};
 use crate::error::{Error, Kind, Result};
 use crate::image::{Image, Reference, Store};
 use crate::monitor::remove;
@@ -58,10 +59,43 @@ pub fn pull(
     options: &PullOptions,
     progress: &dyn Progress,
 ) -> Result<Pulled> {
-    let result = pull_quietly(ctx, reference, policy, options, progress);
+    let result = match Place::parse(reference) {
+        Some(place) => from_place(ctx, place, policy, options, progress)
+            .and_then(|mut all| all.pop().ok_or_else(|| Error::bug("a source without images"))),
+        None => pull_quietly(ctx, reference, policy, options, progress),
+    };
     // Whatever draws has stopped before the caller prints or forks.
     progress.event(Event::Finished { success: result.is_ok() });
     result
+}
+
+/// Like [`pull`], for sources that may hold several images (`docker-archive:`).
+pub fn pull_all(
+    ctx: &Ctx,
+    reference: &str,
+    policy: Policy,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Pulled>> {
+    let Some(place) = Place::parse(reference) else {
+        return pull(ctx, reference, policy, options, progress).map(|one| vec![one]);
+    };
+    let result = from_place(ctx, place, policy, options, progress);
+    progress.event(Event::Finished { success: result.is_ok() });
+    result
+}
+
+fn from_place(
+    ctx: &Ctx,
+    place: Place<'_>,
+    policy: Policy,
+    options: &PullOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Pulled>> {
+    if policy == Policy::Never {
+        return Err(Error::user("pull from an archive, a directory or another store: the policy is never"));
+    }
+    transport::pull(ctx, place, &options.env, progress)
 }
 
 /// Pulls every tag of a repository; `repository` names neither tag nor digest.

@@ -19,6 +19,7 @@ mod layout;
 mod manifest;
 mod partial;
 mod reference;
+mod storage;
 mod store;
 pub mod tar;
 #[cfg(test)]
@@ -38,5 +39,6 @@ pub use layers::{LayerDirectory, LayerRecord};
 pub use manifest::*;
 pub use partial::{Claim, Pending, Turn, Watch};
 pub use reference::Reference;
+pub use storage::{Foreign, job as storage_layer_job};
 pub use store::{Image, LayerRef, Store, host_architecture};
 pub use unpack::{LayerEvent, LayerSink, LayerWatch, Replace, Sink, Unpacker, Waited, job as unpack_job};

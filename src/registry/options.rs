@@ -45,7 +45,10 @@ pub struct Env {
 const VARS: &[&str] = &[
     "HOME",
     "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
     "XDG_RUNTIME_DIR",
+    "USER",
+    "CONTAINERS_STORAGE_CONF",
     "REGISTRY_AUTH_FILE",
     "DOCKER_CONFIG",
     "CONTAINERS_REGISTRIES_CONF",

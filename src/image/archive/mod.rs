@@ -4,6 +4,7 @@ mod collect;
 mod docker;
 mod import;
 mod oci;
+mod plain;
 mod source;
 
 pub use import::ImportOptions;
