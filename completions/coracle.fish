@@ -52,6 +52,8 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "info" -d 'Show the 
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "inspect" -d 'Show the details of containers, images or volumes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "load" -d 'Load images from an archive'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "login" -d 'Log in to a registry'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "logout" -d 'Log out from a registry'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "logs" -d 'Print what a container wrote'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "port" -d 'Show the published ports of a container'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "ps" -d 'List containers'
@@ -62,6 +64,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "restart" -d 'Stop c
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rm" -d 'Remove containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "run" -d 'Create and start a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "search" -d 'Search registries for images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "start" -d 'Start created or stopped containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "stop" -d 'Stop running containers: their stop signal, then SIGKILL'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Give an image further names'
@@ -234,6 +237,18 @@ complete -c coracle -n "__fish_coracle_using_subcommand kill" -s h -l help -d 'P
 complete -c coracle -n "__fish_coracle_using_subcommand load" -s i -l input -d 'Archive or OCI directory; standard input by default' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand load" -s q -l quiet -d 'Don\'t print the names'
 complete -c coracle -n "__fish_coracle_using_subcommand load" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand login" -s u -l username -d 'User name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand login" -s p -l password -d 'Password; others on this machine can see it: prefer --password-stdin' -r
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l authfile -d 'Keep the login in this file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l password-stdin -d 'Read the password from standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l get-login -d 'Print the user name of the login that is kept, and do nothing else'
+complete -c coracle -n "__fish_coracle_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand logout" -l authfile -d 'Forget the login that this file keeps' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand logout" -s a -l all -d 'Forget all logins'
+complete -c coracle -n "__fish_coracle_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -s n -l tail -d 'Only the last lines, or all' -r
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l since -d 'Only what was written after a time (RFC 3339, unix seconds) or within a duration (10m)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l until -d 'Only what was written before a time' -r
@@ -409,6 +424,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -s P -l publish-all
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-hosts -d 'Leave the image\'s /etc/hosts alone'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l privileged -d 'Give the container all capabilities and no seccomp filter (never more than you have)'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l limit -d 'At most so many results of each registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand search" -s f -l filter -d 'Only what matches: stars=N, is-official=BOOL, is-automated=BOOL (more than once: all)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template' -r
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l authfile -d 'File with registry credentials' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l creds -d 'Credentials for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l retry -d 'How often to retry after a failure' -r
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l list-tags -d 'List the tags of a repository'
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l no-trunc -d 'Print long descriptions in full'
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l compatible -d 'Print stars and official images too, as docker does'
+complete -c coracle -n "__fish_coracle_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -l detach-keys -d 'Keys that leave the container running' -r
 complete -c coracle -n "__fish_coracle_using_subcommand start" -l sig-proxy -d 'Pass signals on to the container' -r -f -a "true\t''
 false\t''"

@@ -29,11 +29,14 @@ mod inspect;
 mod kill;
 mod load;
 mod logger;
+mod login;
+mod logout;
 mod logs;
 pub mod output;
 mod port;
 pub mod progress;
 mod progress_reading;
+mod prompt;
 mod prune;
 mod ps;
 mod ps_row;
@@ -48,6 +51,7 @@ mod root;
 mod run;
 mod run_flags;
 mod run_request;
+mod search;
 mod select;
 mod start;
 mod stop;
@@ -169,6 +173,8 @@ pub enum Command {
     Inspect(inspect::Args),
     Kill(kill::Args),
     Load(load::Args),
+    Login(login::Args),
+    Logout(logout::Args),
     Logs(logs::Args),
     Port(port::Args),
     Ps(ps::Args),
@@ -179,6 +185,7 @@ pub enum Command {
     Rm(rm::Args),
     Rmi(rmi::Args),
     Run(run::Args),
+    Search(search::Args),
     Start(start::Args),
     Stop(stop::Args),
     Tag(tag::Args),
@@ -292,6 +299,8 @@ impl Command {
             Command::Inspect(a) => inspect::run(a, cx),
             Command::Kill(a) => kill::run(a, cx),
             Command::Load(a) => load::run(a, cx),
+            Command::Login(a) => login::run(a, cx),
+            Command::Logout(a) => logout::run(a, cx),
             Command::Logs(a) => logs::run(a, cx),
             Command::Port(a) => port::run(a, cx),
             Command::Ps(a) => ps::run(a, cx),
@@ -302,6 +311,7 @@ impl Command {
             Command::Rm(a) => rm::run(a, cx),
             Command::Rmi(a) => rmi::run(a, cx),
             Command::Run(a) => run::run(a, cx),
+            Command::Search(a) => search::run(a, cx),
             Command::Start(a) => start::run(a, cx),
             Command::Stop(a) => stop::run(a, cx),
             Command::Tag(a) => tag::run(a, cx),

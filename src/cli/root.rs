@@ -232,7 +232,15 @@ impl Command {
 
     /// Commands that work without HOME.
     fn needs_no_store(&self) -> bool {
-        matches!(self, Command::Completion(_) | Command::Version(_) | Command::GenerateDocs(_))
+        matches!(
+            self,
+            Command::Completion(_)
+                | Command::Login(_)
+                | Command::Logout(_)
+                | Command::Search(_)
+                | Command::Version(_)
+                | Command::GenerateDocs(_)
+        )
     }
 }
 

@@ -17,9 +17,11 @@ use ureq::http::header;
 /// Manifest types we understand, in the Accept header.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
-/// Tags listed at most: a registry can't fill our memory.
-const MAX_TAGS: usize = 100_000;
-/// Bytes of one page of tags.
+/// Entries of a list at most: a registry can't fill our memory.
+const MAX_ENTRIES: usize = 100_000;
+/// Pages of a list at most.
+const MAX_PAGES: usize = 10_000;
+/// Bytes of one page.
 const MAX_PAGE: u64 = 8 << 20;
 
 /// Talks to one repository. Usable from several threads.
@@ -34,6 +36,8 @@ pub struct Client<'a> {
     lax: bool,
     /// Scopes of the tokens to ask for; what a challenge names, where there are none.
     scopes: Vec<String>,
+    /// This is a login: ask for a token that may stand for the password.
+    offline: bool,
     auth: Mutex<Auth>,
 }
 
@@ -89,6 +93,7 @@ impl<'a> Client<'a> {
             registries,
             options,
             scopes: Vec::new(),
+            offline: false,
             auth: Mutex::default(),
         })
     }
@@ -98,6 +103,27 @@ impl<'a> Client<'a> {
         self.scopes = vec![format!("repository:{}:pull,push", self.source.path)];
         self.scopes.extend(from.iter().map(|path| format!("repository:{path}:pull")));
         self
+    }
+
+    /// Shows this login, whatever else is kept for the registry, and asks for no rights.
+    pub fn for_login(mut self, login: Login) -> Client<'a> {
+        self.scopes = vec![String::new()];
+        self.offline = true;
+        self.lock().login = Some(Some(login));
+        self
+    }
+
+    /// Whether the registry talks to us (distribution-spec, "Determining Support").
+    pub fn ping(&self) -> Result<()> {
+        self.get(&format!("{}/v2/", self.base), Request::default()).map(drop)
+    }
+
+    /// What the last token's server gave beside it.
+    pub fn refresh_token(&self) -> Option<String> {
+        match &self.lock().scheme {
+            Scheme::Bearer(_, token) => token.refresh.clone(),
+            _ => None,
+        }
     }
 
     /// For messages: `localhost:5000`.
@@ -157,7 +183,9 @@ impl<'a> Client<'a> {
             asked.parameters.remove("scope");
             self.scopes.clone()
         };
-        let fetch = |scopes: &[String]| Token::fetch(&self.http, &asked, &scopes.join(" "), login.as_ref(), self.lax);
+        let fetch = |scopes: &[String]| {
+            Token::fetch(&self.http, &asked, &scopes.join(" "), login.as_ref(), self.lax, self.offline)
+        };
         let token = match fetch(&scopes) {
             // Not every token server leaves out what it does not grant.
             Err(f) if f.cause == Cause::Refused && scopes.len() > 1 => fetch(&scopes[..1])?,
@@ -246,7 +274,7 @@ impl<'a> Client<'a> {
         Ok(bytes)
     }
 
-    /// All tags of the repository, page by page.
+    /// All tags of the repository.
     pub fn tags(&self) -> Result<Vec<String>> {
         #[derive(serde::Deserialize)]
         struct Page {
@@ -254,31 +282,43 @@ impl<'a> Client<'a> {
             tags: Option<Vec<String>>,
         }
         let mut tags: Vec<String> = Vec::new();
-        let mut url = self.url("tags/list");
-        loop {
+        self.pages(&self.url("tags/list"), "the list of tags", &mut |bytes| {
+            let page: Page = serde_json::from_slice(bytes).ok()?;
+            let page = page.tags.unwrap_or_default();
+            let count = page.len();
+            tags.extend(page);
+            Some(count)
+        })?;
+        Ok(tags)
+    }
+
+    /// Reads a list page by page (Link headers), until `take` says that a page held nothing of use: it gives the number
+    /// of entries, or nothing where it can't read the page.
+    pub fn pages(&self, first: &str, what: &str, take: &mut dyn FnMut(&[u8]) -> Option<usize>) -> Result<()> {
+        let mut url = first.to_string();
+        let mut total = 0;
+        for _ in 0..MAX_PAGES {
             let reply = self.get(&url, Request::default())?;
             let next = next_page(&reply);
-            let bytes = reply.bytes(MAX_PAGE, "the list of tags")?;
-            let bad = |_| Failure::answer(Error::denied(format!("read the list of tags of {}", self.registry())));
-            let page: Page = serde_json::from_slice(&bytes).map_err(bad)?;
-            let page = page.tags.unwrap_or_default();
-            let more = !page.is_empty();
-            tags.extend(page);
-            if tags.len() > MAX_TAGS {
-                let error =
-                    Error::denied(format!("list the tags of {}: there are more than {MAX_TAGS}", self.registry()));
+            let bytes = reply.bytes(MAX_PAGE, what)?;
+            let bad = || Failure::answer(Error::denied(format!("read {what} of {}", self.registry())));
+            let count = take(&bytes).ok_or_else(bad)?;
+            total += count;
+            if total > MAX_ENTRIES {
+                let error = Error::denied(format!("read {what} of {}: it is too long", self.registry()));
                 return Err(Failure::answer(error));
             }
             // A next page of another host would get our credentials.
             let base = parse(&self.base)?;
             let here = parse(&url)?;
             match next.and_then(|link| join(&here, &link)) {
-                Some(uri) if more && uri.authority() == base.authority() && uri.scheme() == base.scheme() => {
+                Some(uri) if count > 0 && uri.authority() == base.authority() && uri.scheme() == base.scheme() => {
                     url = uri.to_string();
                 }
-                _ => return Ok(tags),
+                _ => return Ok(()),
             }
         }
+        Err(Failure::answer(Error::denied(format!("read {what} of {}: it has no end", self.registry()))))
     }
 }
 

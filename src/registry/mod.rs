@@ -11,21 +11,29 @@ pub mod conf;
 mod dns;
 mod fault;
 mod http;
+mod login;
 mod options;
 mod platform;
 mod progress;
 mod pull;
 mod push;
 mod retry;
+mod search;
 mod select;
 mod tls;
 
+pub use auth::{
+    Login, Place as LoginPlace, Scope as LoginScope, forget as forget_login, forget_all as forget_all_logins,
+    save as save_login, stored as stored_login,
+};
 pub use conf::Registries;
+pub use login::check as check_login;
 pub use options::{Credentials, Env, Limits, PullOptions};
 pub use platform::Platform;
 pub use progress::{Event, Progress, Silent};
 pub use pull::{current_digest, pull, tags};
 pub use push::{Compressor, ManifestFormat, PushOptions, Pushed, push, push_index};
+pub use search::{Found, SearchFilter, search};
 
 #[cfg(test)]
 #[path = "../../tests/common/hostile.rs"]

@@ -28,7 +28,7 @@ struct Entry {
 }
 
 /// Docker's own key for its registry.
-const DOCKER_KEY: &str = "https://index.docker.io/v1/";
+pub(super) const DOCKER_KEY: &str = "https://index.docker.io/v1/";
 
 /// The login for `domain/path`, from the first file that has one; within a file the most specific key wins.
 pub fn lookup(domain: &str, path: &str, options: &PullOptions) -> Result<Option<Login>> {
@@ -56,7 +56,7 @@ pub fn lookup(domain: &str, path: &str, options: &PullOptions) -> Result<Option<
 }
 
 /// The files to read, each with whether it is the old `.dockercfg`; and whether the (only) file must exist.
-fn paths(options: &PullOptions) -> (Vec<(PathBuf, bool)>, bool) {
+pub(super) fn paths(options: &PullOptions) -> (Vec<(PathBuf, bool)>, bool) {
     let env: &Env = &options.env;
     if let Some(file) = &options.authfile {
         return (vec![(file.clone(), false)], true);
@@ -110,7 +110,7 @@ fn in_file(text: &str, legacy: bool, domain: &str, path: &str, file: &Path) -> R
 }
 
 /// How helpers know the registry.
-fn server(domain: &str) -> &str {
+pub(super) fn server(domain: &str) -> &str {
     if domain == "docker.io" { DOCKER_KEY } else { domain }
 }
 
@@ -125,7 +125,7 @@ fn keys(domain: &str, path: &str) -> Vec<String> {
 }
 
 /// Keys as docker writes them: `https://index.docker.io/v1/` is docker.io.
-fn normalise(key: &str) -> &str {
+pub(super) fn normalise(key: &str) -> &str {
     let had_scheme = key.contains("://");
     let key = key.split_once("://").map_or(key, |(_, rest)| rest);
     let key = if had_scheme { key.split('/').next().unwrap_or(key) } else { key.trim_end_matches('/') };
@@ -140,7 +140,11 @@ impl Entry {
     /// `None` for the empty entries that mark "a helper has it".
     fn login(&self, key: &str, file: &Path) -> Result<Option<Login>> {
         if let Some(token) = self.identitytoken.as_deref().filter(|t| !t.is_empty()) {
-            return Ok(Some(Login::Identity(token.to_string())));
+            // The user's name stands where the password was; nothing depends on it.
+            let decoded = STANDARD.decode(self.auth.as_deref().unwrap_or_default()).unwrap_or_default();
+            let text = String::from_utf8_lossy(&decoded).into_owned();
+            let username = text.split(':').next().filter(|name| !name.is_empty()).unwrap_or("<token>").to_string();
+            return Ok(Some(Login::Identity { username, token: token.to_string() }));
         }
         if let (Some(username), Some(password)) = (&self.username, &self.password)
             && !username.is_empty()
@@ -167,7 +171,7 @@ mod tests {
     fn password(login: Option<Login>) -> String {
         match login {
             Some(Login::Password(c)) => format!("{}:{}", c.username, c.password),
-            Some(Login::Identity(t)) => format!("token {t}"),
+            Some(Login::Identity { token, .. }) => format!("token {token}"),
             None => "none".into(),
         }
     }

@@ -3,10 +3,12 @@
 mod challenge;
 mod files;
 mod helper;
+mod save;
 mod token;
 
 pub use challenge::Challenge;
-pub use token::Token;
+pub use save::{Place, Scope, forget, forget_all, save, stored};
+pub use token::{Token, escape};
 
 use super::conf::Registries;
 use super::options::{Credentials, PullOptions};
@@ -19,10 +21,21 @@ use base64::engine::general_purpose::STANDARD;
 pub enum Login {
     Password(Credentials),
     /// A refresh token that a login left behind instead of the password.
-    Identity(String),
+    Identity {
+        username: String,
+        token: String,
+    },
 }
 
 impl Login {
+    /// Whose it is; `<token>` where a credential helper does not say.
+    pub fn username(&self) -> &str {
+        match self {
+            Login::Password(credentials) => &credentials.username,
+            Login::Identity { username, .. } => username,
+        }
+    }
+
     /// The login for `domain/path`; `--creds` wins over helpers and files.
     pub fn find(domain: &str, path: &str, registries: &Registries, options: &PullOptions) -> Result<Option<Login>> {
         if let Some(credentials) = &options.credentials {

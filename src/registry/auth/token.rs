@@ -13,6 +13,8 @@ pub struct Token {
     /// The whole Authorization header.
     pub header: String,
     pub expires: Instant,
+    /// What a login leaves behind instead of the password, if it was asked for and the server gives such.
+    pub refresh: Option<String>,
 }
 
 /// Without `expires_in` a token lives 60 s (token specification).
@@ -29,17 +31,21 @@ struct Answer {
     #[serde(default)]
     access_token: Option<String>,
     #[serde(default)]
+    refresh_token: Option<String>,
+    #[serde(default)]
     expires_in: Option<u64>,
 }
 
 impl Token {
-    /// Gets the token that `challenge` asks for; `scope` is used where it names none.
+    /// Gets the token that `challenge` asks for; `scope` is used where it names none. `offline`: ask for a
+    /// refresh token too.
     pub fn fetch(
         http: &Http,
         challenge: &Challenge,
         scope: &str,
         login: Option<&Login>,
         may_be_plain: bool,
+        offline: bool,
     ) -> Result<Token> {
         let realm = challenge.get("realm").ok_or_else(|| {
             Failure::answer(Error::denied("log in: the registry names no token server (no realm in its challenge)"))
@@ -57,12 +63,15 @@ impl Token {
             query.push(format!("scope={}", escape(scope)));
         }
         let reply = match login {
-            Some(Login::Identity(refresh)) => {
+            Some(Login::Identity { token: refresh, .. }) => {
                 query.push("grant_type=refresh_token&client_id=coracle".into());
                 query.push(format!("refresh_token={}", escape(refresh)));
                 http.send(realm, Request { form: Some(&query.join("&")), ..Request::default() })?
             }
             other => {
+                if offline {
+                    query.push("offline_token=true&client_id=coracle".into());
+                }
                 let separator = if realm.contains('?') { '&' } else { '?' };
                 let url = format!("{realm}{separator}{}", query.join("&"));
                 let authorization = match other {
@@ -85,7 +94,8 @@ impl Token {
         }
         let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).clamp(1, 24 * 3600));
         let expires = Instant::now() + life.saturating_sub(MARGIN);
-        Ok(Token { header: format!("Bearer {token}"), expires })
+        let refresh = answer.refresh_token.filter(|t| offline && !t.is_empty());
+        Ok(Token { header: format!("Bearer {token}"), expires, refresh })
     }
 }
 
@@ -112,7 +122,7 @@ fn refused(status: u16, host: &str, with_login: bool, body: Vec<u8>) -> Failure 
 }
 
 /// Percent-encodes for a query or a form (everything but RFC 3986's unreserved characters).
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

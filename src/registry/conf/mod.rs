@@ -148,6 +148,24 @@ impl Registries {
         Ok(sources)
     }
 
+    /// The registry that short names are looked for in first.
+    pub fn first_search(&self) -> Option<&str> {
+        self.search.first().map(String::as_str)
+    }
+
+    /// All registries that short names are looked for in.
+    pub fn search_domains(&self) -> Vec<String> {
+        if self.search.is_empty() { vec!["docker.io".into()] } else { self.search.clone() }
+    }
+
+    /// Whether plain HTTP and unknown certificates are fine for the registry as a whole.
+    pub fn is_insecure(&self, domain: &str) -> bool {
+        let whole = Reference { domain: domain.into(), path: String::new(), tag: None, digest: None };
+        self.registries
+            .iter()
+            .any(|r| r.insecure && (r.prefix == domain || r.prefix.starts_with('*') && r.matches(&whole)))
+    }
+
     /// Where to push `reference`: to the registry that it names, neither remapped nor to a mirror.
     pub fn destination(&self, reference: &Reference) -> Result<Source> {
         let registry = self.find(reference);

@@ -1,0 +1,85 @@
+//! Questions at the terminal.
+
+use super::term::{RawGuard, is_terminal};
+use crate::error::{Context, Error, Kind, Result};
+use std::io::{BufRead, Read, Write};
+
+/// The longest answer that is taken.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// Whether somebody is there to answer.
+pub fn possible() -> bool {
+    is_terminal(std::io::stdin())
+}
+
+/// Asks for a line, which is shown as it is typed.
+pub fn line(question: &str) -> Result<String> {
+    ask(question);
+    let mut answer = String::new();
+    let n = std::io::stdin().lock().take(MAX_ANSWER as u64).read_line(&mut answer).context("read the answer")?;
+    if n == 0 {
+        return Err(Error::new(Kind::Interrupted, "read the answer: there is none"));
+    }
+    Ok(answer.trim().to_string())
+}
+
+/// Asks for a secret, which is not shown. Ctrl-C ends the question, with the terminal as it was.
+pub fn secret(question: &str) -> Result<String> {
+    ask(question);
+    let guard = RawGuard::new(std::io::stdin())?;
+    let answer = typed(std::io::stdin().lock(), || guard.suspend());
+    drop(guard);
+    ask("\n");
+    answer
+}
+
+fn ask(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// A line from a terminal in raw mode, with the editing keys of the usual one.
+fn typed(mut keys: impl Read, suspend: impl Fn() -> Result<()>) -> Result<String> {
+    let interrupted = || Error::new(Kind::Interrupted, "read the password: interrupted");
+    let mut answer: Vec<u8> = Vec::new();
+    loop {
+        let mut key = [0u8];
+        if keys.read(&mut key).context("read the password")? == 0 {
+            return Err(interrupted());
+        }
+        match key[0] {
+            b'\r' | b'\n' => break,
+            // Ctrl-C, Ctrl-\, and Ctrl-D before anything was typed.
+            0x03 | 0x1c => return Err(interrupted()),
+            0x04 if answer.is_empty() => return Err(interrupted()),
+            0x04 => break,
+            0x1a => suspend()?,
+            // Ctrl-U.
+            0x15 => answer.clear(),
+            0x08 | 0x7f => {
+                // A whole character of several bytes.
+                while answer.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+            }
+            byte if answer.len() < MAX_ANSWER => answer.push(byte),
+            _ => {}
+        }
+    }
+    String::from_utf8(answer).map_err(|_| Error::user("read the password: it is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editing_keys() {
+        let read = |keys: &str| typed(keys.as_bytes(), || Ok(()));
+        assert_eq!(read("secret\r").unwrap(), "secret");
+        assert_eq!(read("sex\x7fcreé\x7ft\n").unwrap(), "secret");
+        assert_eq!(read("wrong\x15right\r").unwrap(), "right");
+        assert_eq!(read("end\x04").unwrap(), "end");
+        for ended in ["abc\x03", "\x04", "no end"] {
+            assert_eq!(read(ended).unwrap_err().kind, Kind::Interrupted, "{ended:?}");
+        }
+    }
+}
