@@ -131,3 +131,54 @@ fn layers_go_with_their_last_user() {
     env.sh("rm other").success();
     assert_eq!((count("layers"), count("views"), count("trash")), (0, 0, 0));
 }
+
+#[test]
+fn reset_deletes_what_is_its_own() {
+    let env = furnished();
+    let keep = [env.root().join("photo.jpg"), env.root().join("containers/notes.txt")];
+    keep.iter().for_each(|path| std::fs::write(path, "mine").unwrap());
+    // However corrupt.
+    std::fs::write(env.root().join("index.json"), "{").unwrap();
+    std::fs::remove_dir_all(env.root().join("names")).unwrap();
+    env.sh("system reset").fails(125, &["--force"]);
+    let out = env.sh("system reset -f").success();
+    assert!(out.stderr.contains("photo.jpg was not made by coracle"), "{}", out.stderr);
+    let left = std::fs::read_dir(env.root()).unwrap().flatten().map(|e| e.path()).collect::<Vec<_>>();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(keep.iter().all(|path| std::fs::read_to_string(path).unwrap() == "mine"));
+    assert!(common::leaks::processes(&env.root()).is_empty());
+    // It can be used again at once, and go completely.
+    let _ = env.load(&common::fixtures::busybox());
+    env.sh("run --rm busybox true").success();
+    keep.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    env.sh("system reset -f").success();
+    assert!(!env.root().exists());
+    env.sh("system reset -f").success();
+}
+
+#[test]
+fn reset_refuses_what_is_no_store() {
+    let env = TestEnv::new();
+    let home = env.path("home");
+    for (name, is_dir) in [("tmp/precious", false), ("volumes/v/_data/f", false), ("version", false), ("c", true)] {
+        let path = home.join(name);
+        std::fs::create_dir_all(if is_dir { &path } else { path.parent().unwrap() }).unwrap();
+        if !is_dir {
+            std::fs::write(path, "1").unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(&home, env.path("link")).unwrap();
+    std::fs::create_dir_all(env.path("documents/tmp/mine")).unwrap();
+    std::fs::write(env.path("documents/letter.txt"), "x").unwrap();
+    let reset = |root: &Path| {
+        let mut command = env.program(common::binary());
+        command.arg("--root").arg(root).arg("--runroot").arg(env.runroot()).args(["system", "reset", "-f"]);
+        env.finish(&mut command, b"")
+    };
+    reset(&home).fails(125, &["home directory is in it"]);
+    reset(&env.path("link")).fails(125, &["home directory is in it"]);
+    reset(&env.dir).fails(125, &["home directory is in it"]);
+    reset(Path::new("/")).fails(125, &["it is the root directory"]);
+    reset(&env.path("documents")).fails(125, &["nothing says that it is a store"]);
+    assert!(home.join("tmp/precious").exists() && env.path("documents/tmp/mine").exists());
+}

@@ -58,6 +58,7 @@ mod stop;
 mod system_check;
 mod system_df;
 mod system_prune;
+mod system_reset;
 pub mod table;
 mod tag;
 pub mod template;
@@ -220,6 +221,7 @@ pub enum SystemCommand {
     Doctor(doctor::Args),
     Info(info::Args),
     Prune(system_prune::Args),
+    Reset(system_reset::Args),
 }
 
 #[derive(Subcommand, Debug)]
@@ -336,6 +338,7 @@ impl SystemCommand {
             SystemCommand::Doctor(a) => doctor::run(a, cx),
             SystemCommand::Info(a) => info::run(a, cx),
             SystemCommand::Prune(a) => system_prune::run(a, cx),
+            SystemCommand::Reset(a) => system_reset::run(a, cx),
         }
     }
 }

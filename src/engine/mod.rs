@@ -23,6 +23,7 @@ pub mod push;
 pub mod recover;
 pub mod relay;
 pub mod rename;
+pub mod reset;
 pub mod restart;
 pub mod rm;
 pub mod search;
