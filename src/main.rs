@@ -4,6 +4,7 @@
 //! first: monitors and PID 1s must not pay for the command line parser.
 
 use coracle::engine::{cp, doctor, exec, size};
+use coracle::image::diff;
 use coracle::runtime::{self, fuse, init, jobs, owned};
 use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ const JOBS: &[(&str, stage::Job)] = &[
     ("unpack", coracle::image::unpack_job),
     (coracle::image::CHECK_JOB, coracle::image::check_job),
     ("storage-layer", coracle::image::storage_layer_job),
+    (diff::JOB, diff::job),
     ("tree-size", size::tree_size),
     ("copy-out", cp::copy_out),
     ("copy-in", cp::copy_in),

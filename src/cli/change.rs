@@ -1,7 +1,8 @@
 //! `--change`: Dockerfile instructions that alter an image's config, for `import` and `commit`.
 
 use crate::error::{Error, Result};
-use crate::image::{Empty, RunConfig};
+use crate::image::{Empty, Healthcheck, RunConfig};
+use crate::spec::units::parse_duration;
 
 /// Applies one instruction (`CMD ["sh"]`, `ENV a=b`); podman's `KEY=value` form is accepted as well.
 pub fn apply(config: &mut RunConfig, text: &str) -> Result<()> {
@@ -52,14 +53,47 @@ pub fn apply(config: &mut RunConfig, text: &str) -> Result<()> {
             config.working_dir = value.to_string();
         }
         "STOPSIGNAL" => config.stop_signal = value.to_string(),
+        "HEALTHCHECK" => config.healthcheck = Some(healthcheck(value).ok_or_else(|| bad(HEALTHCHECK))?),
         "ONBUILD" => config.on_build.push(value.to_string()),
         _ => {
             return Err(bad(
-                "known are CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR",
+                "known are CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR",
             ));
         }
     }
     Ok(())
+}
+
+const HEALTHCHECK: &str = "write HEALTHCHECK NONE, or HEALTHCHECK [--interval=30s] [--timeout=30s] [--start-period=0s] \
+    [--start-interval=5s] [--retries=3] CMD command";
+
+fn healthcheck(text: &str) -> Option<Healthcheck> {
+    let mut check = Healthcheck::default();
+    let mut rest = text.trim();
+    while let Some(option) = rest.strip_prefix("--") {
+        let (option, after) = option.split_once(char::is_whitespace)?;
+        let (key, value) = option.split_once('=')?;
+        let time = || parse_duration(value).ok().and_then(|d| i64::try_from(d.as_nanos()).ok());
+        match key {
+            "interval" => check.interval = time()?,
+            "timeout" => check.timeout = time()?,
+            "start-period" => check.start_period = time()?,
+            "start-interval" => check.start_interval = time()?,
+            "retries" => check.retries = value.parse().ok()?,
+            _ => return None,
+        }
+        rest = after.trim_start();
+    }
+    let (word, command) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    check.test = match word.to_ascii_uppercase().as_str() {
+        "NONE" if command.trim().is_empty() => vec!["NONE".into()],
+        "CMD" if !command.trim().is_empty() => match serde_json::from_str::<Vec<String>>(command) {
+            Ok(words) => [vec!["CMD".to_string()], words].concat(),
+            Err(_) => vec!["CMD-SHELL".into(), command.trim().into()],
+        },
+        _ => return None,
+    };
+    Some(check)
 }
 
 /// A JSON array of strings is the command itself; anything else is for the shell.
@@ -100,6 +134,7 @@ mod tests {
             "WORKDIR /srv",
             "STOPSIGNAL SIGQUIT",
             "ONBUILD RUN true",
+            "HEALTHCHECK --interval=5s --retries=2 CMD curl -f x",
             "CMD=/bin/true",
         ] {
             apply(&mut c, text).unwrap();
@@ -111,7 +146,22 @@ mod tests {
         assert_eq!(c.volumes.keys().collect::<Vec<_>>(), ["/a", "/b", "/data"]);
         assert_eq!((c.user.as_str(), c.working_dir.as_str(), c.stop_signal.as_str()), ("1000:1000", "/srv", "SIGQUIT"));
         assert_eq!(c.labels["x.y"], "z");
-        for bad in ["", "CMD", "RUN x", "EXPOSE http", "EXPOSE 80/x", "VOLUME a", "WORKDIR a", "ENV =x", "LABEL 'x"] {
+        let check = c.healthcheck.as_ref().unwrap();
+        assert_eq!((check.interval, check.retries, check.test.len()), (5_000_000_000, 2, 2));
+        assert_eq!(healthcheck("NONE").unwrap().test, ["NONE"]);
+        assert_eq!(healthcheck("CMD [\"a\"]").unwrap().test, ["CMD", "a"]);
+        for bad in [
+            "",
+            "CMD",
+            "RUN x",
+            "EXPOSE http",
+            "EXPOSE 80/x",
+            "VOLUME a",
+            "WORKDIR a",
+            "ENV =x",
+            "LABEL 'x",
+            "HEALTHCHECK CMD",
+        ] {
             assert!(apply(&mut c, bad).is_err(), "{bad}");
         }
     }

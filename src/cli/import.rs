@@ -1,7 +1,7 @@
 //! `coracle import`.
 
 use super::progress_reading::Reading;
-use super::{Cx, Personality, output};
+use super::{Cx, Personality, epoch, output};
 use crate::engine::images::{self, Source};
 use crate::error::{Error, Result};
 use crate::image::{ImportOptions, RunConfig, host_architecture};
@@ -41,6 +41,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    let docker = cx.personality == Personality::Docker;
     if args.file.contains("://") {
         return Err(Error::unsupported(format!("import {}: addresses are not fetched", args.file))
             .hint(format!("curl -L {} | coracle import - NAME", args.file)));
@@ -50,10 +51,10 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         super::change::apply(&mut config, text)?;
     }
     let mut options = ImportOptions {
-        name: args.name.as_deref().map(images::new_name).transpose()?,
+        name: args.name.as_deref().map(|n| images::new_name(n, docker)).transpose()?,
         config,
         message: args.message,
-        created: crate::state::events::now(),
+        created: epoch::created(epoch::asked()?)?,
         source: args.file.clone(),
         os: "linux".into(),
         architecture: host_architecture().into(),
@@ -72,7 +73,6 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let id = images::import(&cx.engine, source, &options, &|step| bar.step(step));
     bar.end();
     let id = id?;
-    let docker = cx.personality == Personality::Docker;
     output::line(&if docker { format!("sha256:{id}") } else { id })?;
     Ok(0)
 }

@@ -2,9 +2,11 @@
 //!
 //! Only this module prints, reads the environment or HOME, and decides exit codes.
 
+mod archive_out;
 mod attach;
 mod build;
 mod change;
+mod commit;
 mod complete;
 mod completion;
 mod connection_flags;
@@ -12,10 +14,13 @@ mod container_exists;
 mod container_prune;
 mod cp;
 mod create;
+mod diff;
 mod docker_config;
 pub mod docs;
 mod doctor;
+mod epoch;
 mod exec;
+mod export;
 mod generate_docs;
 mod history;
 pub mod human;
@@ -162,11 +167,14 @@ pub struct Ignored {
 pub enum Command {
     Attach(attach::Args),
     Build(build::Args),
+    Commit(commit::Args),
     Completion(completion::Args),
     Cp(cp::Args),
     Create(create::Args),
+    Diff(diff::Args),
     Doctor(doctor::Args),
     Exec(exec::Args),
+    Export(export::Args),
     History(history::Args),
     Images(images::Args),
     Import(import::Args),
@@ -232,9 +240,12 @@ pub enum BuilderCommand {
 #[derive(Subcommand, Debug)]
 pub enum ContainerCommand {
     Attach(attach::Args),
+    Commit(commit::Args),
     Cp(cp::Args),
     Create(create::Args),
+    Diff(diff::Args),
     Exec(exec::Args),
+    Export(export::Args),
     Inspect(inspect::Args),
     Kill(kill::Args),
     Logs(logs::Args),
@@ -257,6 +268,7 @@ pub enum ContainerCommand {
 #[derive(Subcommand, Debug)]
 pub enum ImageCommand {
     Build(build::Args),
+    Diff(diff::Args),
     History(history::Args),
     Import(import::Args),
     Load(load::Args),
@@ -289,11 +301,14 @@ impl Command {
             Command::Attach(a) => attach::run(a, cx),
             Command::Build(a) => build::run(a, cx),
             Command::Builder(BuilderCommand::Build(a)) => build::run(a, cx),
+            Command::Commit(a) => commit::run(a, cx),
             Command::Completion(a) => completion::run(a, cx),
             Command::Cp(a) => cp::run(a, cx),
             Command::Create(a) => create::run(a, cx),
+            Command::Diff(a) => diff::run(a, cx),
             Command::Doctor(a) => doctor::run(a, cx),
             Command::Exec(a) => exec::run(a, cx),
+            Command::Export(a) => export::run(a, cx),
             Command::History(a) => history::run(a, cx),
             Command::Images(a) => images::run(a, cx),
             Command::Import(a) => import::run(a, cx),
@@ -347,9 +362,12 @@ impl ContainerCommand {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
             ContainerCommand::Attach(a) => attach::run(a, cx),
+            ContainerCommand::Commit(a) => commit::run(a, cx),
             ContainerCommand::Cp(a) => cp::run(a, cx),
             ContainerCommand::Create(a) => create::run(a, cx),
+            ContainerCommand::Diff(a) => diff::run_among(engine::diff::Among::Containers, a, cx),
             ContainerCommand::Exec(a) => exec::run(a, cx),
+            ContainerCommand::Export(a) => export::run(a, cx),
             ContainerCommand::Inspect(a) => inspect::run_as(engine::inspect::Type::Container, a, cx),
             ContainerCommand::Kill(a) => kill::run(a, cx),
             ContainerCommand::Logs(a) => logs::run(a, cx),
@@ -373,6 +391,7 @@ impl ImageCommand {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
             ImageCommand::Build(a) => build::run(a, cx),
+            ImageCommand::Diff(a) => diff::run_among(engine::diff::Among::Images, a, cx),
             ImageCommand::History(a) => history::run(a, cx),
             ImageCommand::Import(a) => import::run(a, cx),
             ImageCommand::Load(a) => load::run(a, cx),

@@ -1,6 +1,6 @@
 //! `coracle tag`.
 
-use super::Cx;
+use super::{Cx, Personality};
 use crate::engine::images;
 use crate::error::Result;
 
@@ -16,6 +16,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
-    images::tag(&cx.engine, &args.image, &args.names)?;
+    let docker = cx.personality == Personality::Docker;
+    let names: Vec<_> = args.names.iter().map(|n| images::new_name(n, docker)).collect::<Result<_>>()?;
+    images::tag(&cx.engine, &args.image, &names)?;
     Ok(0)
 }

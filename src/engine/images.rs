@@ -67,20 +67,20 @@ pub fn exists(ctx: &Ctx, name: &str) -> Result<bool> {
 }
 
 /// Gives the image further names.
-pub fn tag(ctx: &Ctx, name: &str, new: &[String]) -> Result<()> {
-    let names: Vec<Reference> = new.iter().map(|n| new_name(n)).collect::<Result<_>>()?;
+pub fn tag(ctx: &Ctx, name: &str, names: &[Reference]) -> Result<()> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
     let image = store.resolve(name)?;
-    for name in &names {
+    for name in names {
         store.tag(&store.descriptor(&image)?, name)?;
     }
     Ok(())
 }
 
-/// A name to give: one with a digest can only be pulled.
-pub fn new_name(text: &str) -> Result<Reference> {
-    let name = Reference::parse(text)?;
+/// A name to give: one with a digest can only be pulled. A bare word is Docker's or (as podman has it) a name of this
+/// host.
+pub fn new_name(text: &str, docker: bool) -> Result<Reference> {
+    let name = Reference::parse_with(text, if docker { "docker.io" } else { "localhost" })?;
     match name.digest {
         None => Ok(name),
         Some(_) => Err(Error::user(format!("name an image '{text}'")).hint("a digest can't be given; use NAME[:TAG]")),

@@ -2,12 +2,15 @@
 
 pub mod attach;
 pub mod check;
+pub mod commit;
 pub mod cp;
 pub mod create;
 pub mod df;
+pub mod diff;
 pub mod doc;
 pub mod doctor;
 pub mod exec;
+pub mod export;
 pub mod filter;
 pub mod image_filter;
 pub mod images;
@@ -33,6 +36,7 @@ pub mod stop;
 pub mod term;
 pub mod top;
 mod transport;
+pub mod tree;
 pub mod volume;
 pub mod volume_filter;
 pub mod wait;

@@ -121,14 +121,29 @@ impl Manifest {
         oci.media_type = OCI_MANIFEST.into();
         oci.config.media_type = OCI_CONFIG.into();
         for layer in &mut oci.layers {
-            layer.media_type = match layer.media_type.as_str() {
-                DOCKER_LAYER_GZIP | DOCKER_FOREIGN_LAYER => OCI_LAYER_GZIP.into(),
-                DOCKER_LAYER_ZSTD => OCI_LAYER_ZSTD.into(),
-                DOCKER_LAYER => OCI_LAYER.into(),
-                other => other.to_string(),
-            };
+            layer.media_type = oci_layer(&layer.media_type).to_string();
         }
         Some(oci)
+    }
+}
+
+/// OCI's media type for one of Docker's.
+pub fn oci_layer(media_type: &str) -> &str {
+    match media_type {
+        DOCKER_LAYER => OCI_LAYER,
+        DOCKER_LAYER_GZIP | DOCKER_FOREIGN_LAYER => OCI_LAYER_GZIP,
+        DOCKER_LAYER_ZSTD => OCI_LAYER_ZSTD,
+        other => other,
+    }
+}
+
+/// Docker's media type for one of OCI's.
+pub fn docker_layer(media_type: &str) -> &str {
+    match media_type {
+        OCI_LAYER => DOCKER_LAYER,
+        OCI_LAYER_GZIP => DOCKER_LAYER_GZIP,
+        OCI_LAYER_ZSTD => DOCKER_LAYER_ZSTD,
+        other => other,
     }
 }
 

@@ -28,7 +28,10 @@ pub fn root(lowers: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd> {
         // The same map twice: owners stay as they are.
         let same = IdMap { level: crate::userns::Level::Full, uids: whole(), gids: whole(), reason: None };
         for layer in lowers.iter().rev() {
-            reown::Reown::over(&same).tree(layer, upper).with_context(|| format!("copy {}", layer.display()))?;
+            reown::Reown::new(&same, &same, None)
+                .merging()
+                .tree(layer, upper)
+                .with_context(|| format!("copy {}", layer.display()))?;
         }
         fs::write(work.join(MARK), "").with_context(|| format!("mark {}", work.display()))?;
     }

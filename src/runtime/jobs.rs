@@ -52,6 +52,13 @@ impl RootFs {
     }
 }
 
+impl RootFs {
+    /// Whether the writable directory holds a whole root instead of what differs from the layers.
+    pub fn is_whole(&self) -> bool {
+        self.rootfs.is_some() || flat::is_flat(&self.work)
+    }
+}
+
 /// Mounts a stopped container's root inside a job (`WorkNs::New`) and gives a descriptor of its root directory: gone
 /// when the job ends. Use it with openat2(RESOLVE_IN_ROOT) (`sys::rooted`) only. Never while the container runs: two
 /// overlays on one upper directory corrupt it.

@@ -1,11 +1,13 @@
 //! Layers as another id map sees them (`--userns keep-id`).
 //!
 //! An extracted layer belongs to the ids of the usual map. Under a map that arranges the same ids differently its
-//! owners would be wrong, and an unprivileged user can't make idmapped mounts of the host's file systems. So each
-//! layer gets, once per map, a *skeleton*: directories, links and empty files that carry owners, modes and attributes,
-//! and lead (`user.overlay.metacopy`, `user.overlay.redirect`) to the file's content in the layer, which the overlay
-//! gets as a data-only lower. It costs metadata only. Kernels that refuse data-only layers without privilege (before
-//! 6.16) get a copy instead, by reflink where the file system has it.
+//! owners would be wrong, and an unprivileged user can't make idmapped mounts of the host's file systems. So the
+//! layers of an image get, once per map, a common *skeleton*: directories, links and empty files that carry owners,
+//! modes and attributes, and lead (`user.overlay.metacopy`, `user.overlay.redirect`) to the file's content in its
+//! layer, which the overlay gets as a data-only lower. It costs metadata only. It is one for all layers because the
+//! kernel follows such a lead from the lowest layer only ("refusing to follow metacopy origin"). Kernels that refuse
+//! data-only layers without privilege (before 6.16) get a copy of each layer instead, by reflink where the file system
+//! has it.
 //!
 //! The redirect starts with the layer's own directory name and the data-only lower is the directory of all layers, so
 //! every file has one address, whatever upper layers cover. An overlay's layers may not contain each other: hence
@@ -37,15 +39,31 @@ pub struct Layers {
 
 #[derive(Serialize, Deserialize)]
 struct Request {
-    layer: PathBuf,
-    /// Directory to make beside the layer.
+    /// Top-most first: all layers of an image for a skeleton, one for a copy.
+    layers: Vec<PathBuf>,
+    kind: Kind,
+    /// Directory to make beside the top-most layer.
     name: String,
     usual: IdMap,
     map: IdMap,
 }
 
-const SKELETON: &str = "skeleton";
-const COPY: &str = "copy";
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Kind {
+    Skeleton,
+    Copy,
+}
+
+impl Kind {
+    /// The directory's name.
+    fn name(self) -> &'static str {
+        match self {
+            // The number keeps views of another form from being taken for this one.
+            Kind::Skeleton => "skeleton-2",
+            Kind::Copy => "copy",
+        }
+    }
+}
 
 /// The layers `lowers` (extracted under the map `usual`) for containers with the map `map`; makes what is missing, which
 /// takes time at the first use of a map.
@@ -61,33 +79,42 @@ pub fn layers(lowers: &[PathBuf], usual: &IdMap, map: &IdMap) -> Result<Layers> 
         .chars()
         .chain(hash.iter().take(8).flat_map(|b| format!("{b:02x}").into_bytes()).map(char::from))
         .collect();
-    let missing: Vec<&PathBuf> = lowers.iter().filter(|layer| find(layer, &name).is_none()).collect();
+    let Some(top) = lowers.first() else { return Ok(Layers::default()) };
+    let data = top.parent().and_then(Path::parent).map(Path::to_path_buf);
+    let request = |layers: &[PathBuf], kind| {
+        // Made here, it belongs to the user, who can move it away without the job's map.
+        if let Some(home) = layers.first().and_then(|top| home(top)) {
+            crate::state::atomic::make_dirs(&home)?;
+        }
+        let name = name.clone();
+        Work::start(
+            JOB,
+            WorkNs::New(map),
+            &Request { layers: layers.to_vec(), kind, name, usual: usual.clone(), map: map.clone() },
+            &[],
+        )
+    };
+    let what = "prepare a layer for the container's id map";
+    if let Some(dir) = find(top, &name, Kind::Skeleton) {
+        return Ok(Layers { lowers: vec![dir], data });
+    }
+    let missing: Vec<&PathBuf> = lowers.iter().filter(|layer| find(layer, &name, Kind::Copy).is_none()).collect();
+    if !missing.is_empty() && request(lowers, Kind::Skeleton)?.finish::<bool>().context(what)? {
+        let dir = find(top, &name, Kind::Skeleton).ok_or_else(|| Error::bug(format!("{what}: it is not there")))?;
+        return Ok(Layers { lowers: vec![dir], data });
+    }
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
     for batch in missing.chunks(workers) {
-        let mut running = Vec::new();
-        for layer in batch {
-            // Made here, it belongs to the user, who can move it away without the job's map.
-            if let Some(home) = home(layer) {
-                crate::state::atomic::make_dirs(&home)?;
-            }
-            let request =
-                Request { layer: layer.to_path_buf(), name: name.clone(), usual: usual.clone(), map: map.clone() };
-            running.push(Work::start(JOB, WorkNs::New(map), &request, &[])?);
-        }
-        for work in running {
-            work.finish::<()>().context("prepare a layer for the container's id map")?;
+        let running = batch.iter().map(|layer| request(std::slice::from_ref(*layer), Kind::Copy));
+        for work in running.collect::<Result<Vec<_>>>()? {
+            work.finish::<bool>().context(what)?;
         }
     }
-    let mut out = Layers::default();
-    for layer in lowers {
-        let dir =
-            find(layer, &name).ok_or_else(|| Error::bug(format!("prepare {}: it is not there", layer.display())))?;
-        if dir.ends_with(SKELETON) {
-            out.data = layer.parent().and_then(Path::parent).map(Path::to_path_buf);
-        }
-        out.lowers.push(dir);
-    }
-    Ok(out)
+    let copies = lowers.iter().map(|layer| {
+        find(layer, &name, Kind::Copy)
+            .ok_or_else(|| Error::bug(format!("prepare {}: it is not there", layer.display())))
+    });
+    Ok(Layers { lowers: copies.collect::<Result<_>>()?, data: None })
 }
 
 /// `views/LAYER` for the layer at `layers/LAYER/diff`.
@@ -96,46 +123,52 @@ fn home(layer: &Path) -> Option<PathBuf> {
     Some(dir.parent()?.parent()?.join("views").join(dir.file_name()?))
 }
 
-/// The finished directory for the map named `name`, of either kind.
-fn find(layer: &Path, name: &str) -> Option<PathBuf> {
-    let base = home(layer)?.join(name);
-    [SKELETON, COPY].into_iter().map(|kind| base.join(kind)).find(|dir| dir.is_dir())
+/// The finished directory for the map named `name`.
+fn find(layer: &Path, name: &str, kind: Kind) -> Option<PathBuf> {
+    Some(home(layer)?.join(name).join(kind.name())).filter(|dir| dir.is_dir())
 }
 
-/// The job: as root of the new map.
+/// The job: as root of the new map. The answer tells whether this kernel takes what was asked for; if so, it is there.
 pub fn job(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
     let request: Request = serde_json::from_value(request).context("decode the job's request")?;
-    let layer = &request.layer;
-    let what = || format!("prepare {} for another id map", layer.display());
-    let (Some(home), Some(dir), Some(diff)) = (home(layer), layer.parent(), layer.file_name()) else {
-        return Err(Error::bug(what()));
-    };
+    let Some(top) = request.layers.first() else { return Err(Error::bug("prepare no layer")) };
+    let what = || format!("prepare {} for another id map", top.display());
+    let home = home(top).ok_or_else(|| Error::bug(what()))?;
     let base = home.join(&request.name);
     fs::create_dir_all(&home).with_context(what)?;
     // Several containers may start at once: one works, the others find it done.
     let lock = open(&home, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).with_context(what)?;
     flock(&lock, FlockOperation::LockExclusive).with_context(what)?;
-    if find(layer, &request.name).is_some() {
-        return Ok(Value::Null);
+    if find(top, &request.name, request.kind).is_some() {
+        return Ok(Value::Bool(true));
     }
     sweep(&home);
     let draft = home.join(format!("{}.draft", request.name));
-    for left in [&draft, &base] {
-        super::jobs::remove_path(left)?;
-    }
+    super::jobs::remove_path(&draft)?;
     fs::create_dir(&draft).with_context(what)?;
-    let prefix =
-        data_only_works(&draft).then(|| dir.file_name().map(|dir| Path::new("/").join(dir).join(diff))).flatten();
-    let kind = if prefix.is_some() { SKELETON } else { COPY };
-    let target = draft.join(kind);
+    if request.kind == Kind::Skeleton && !data_only_works(&draft) {
+        super::jobs::remove_path(&draft)?;
+        return Ok(Value::Bool(false));
+    }
+    super::jobs::remove_path(&base)?;
+    let target = draft.join(request.kind.name());
     fs::create_dir(&target).with_context(what)?;
-    let mut walk = Reown::new(&request.usual, &request.map, prefix);
-    walk.tree(layer, &target).with_context(what)?;
+    for layer in request.layers.iter().rev() {
+        let prefix = match (request.kind, layer.parent().and_then(Path::file_name), layer.file_name()) {
+            (Kind::Skeleton, Some(dir), Some(diff)) => Some(Path::new("/").join(dir).join(diff)),
+            _ => None,
+        };
+        let mut walk = Reown::new(&request.usual, &request.map, prefix);
+        if request.kind == Kind::Skeleton {
+            walk = walk.merging();
+        }
+        walk.tree(layer, &target).with_context(what)?;
+    }
     // Power loss must not leave half a layer under the final name.
     rustix::fs::syncfs(&lock).with_context(what)?;
     rustix::fs::renameat_with(rustix::fs::CWD, &draft, rustix::fs::CWD, &base, RenameFlags::NOREPLACE)
         .with_context(what)?;
-    Ok(Value::Null)
+    Ok(Value::Bool(true))
 }
 
 /// Removes the views of layers that are no more.

@@ -34,9 +34,9 @@ impl<'a> Reown<'a> {
         Reown { usual, map, prefix, merge: false, linked: HashMap::new() }
     }
 
-    /// Copies one layer over those below it, owners as they are.
-    pub fn over(same: &'a IdMap) -> Self {
-        Reown { usual: same, map: same, prefix: None, merge: true, linked: HashMap::new() }
+    /// Puts one layer over those below it, which are in the target already.
+    pub fn merging(self) -> Self {
+        Reown { merge: true, ..self }
     }
 
     /// Makes `source` again as the existing directory `target`: an empty one, unless layers are merged.

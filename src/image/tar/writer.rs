@@ -19,15 +19,44 @@ impl<W: Write> TarWriter<W> {
         TarWriter { out, left: 0, padding: 0 }
     }
 
-    /// Starts a member. For regular files exactly `entry.size` bytes must follow through [`Write`]; sparse maps are
-    /// not written.
+    /// Starts a member. For regular files exactly `entry.size` bytes must follow through [`Write`], for sparse ones the
+    /// bytes of their segments only (GNU tar manual, "PAX Format, Version 1.0").
     pub fn start(&mut self, entry: &Entry) -> Result<()> {
+        if let Some(map) = &entry.sparse {
+            return self.start_sparse(entry, map);
+        }
+        self.open(entry, &pax_records(entry))
+    }
+
+    fn start_sparse(&mut self, entry: &Entry, map: &[(u64, u64)]) -> Result<()> {
+        let mut text = format!("{}\n", map.len());
+        for (offset, length) in map {
+            text += &format!("{offset}\n{length}\n");
+        }
+        let mut head = text.into_bytes();
+        head.resize(head.len().next_multiple_of(BLOCK), 0);
+        let stored = map.iter().map(|(_, n)| n).sum::<u64>() + head.len() as u64;
+        let member = Entry { path: b"GNUSparseFile.0/x".to_vec(), size: stored, sparse: None, ..entry.clone() };
+        let mut records = Vec::new();
+        for (key, value) in [
+            ("GNU.sparse.major", b"1".to_vec()),
+            ("GNU.sparse.minor", b"0".to_vec()),
+            ("GNU.sparse.name", entry.path.clone()),
+            ("GNU.sparse.realsize", entry.size.to_string().into_bytes()),
+        ] {
+            record(&mut records, key.as_bytes(), &value);
+        }
+        records.extend(pax_records(&member));
+        self.open(&member, &records)?;
+        self.write_all(&head).context("write tar")
+    }
+
+    fn open(&mut self, entry: &Entry, records: &[u8]) -> Result<()> {
         self.close_member()?;
-        let records = pax_records(entry);
         if !records.is_empty() {
             let name = Entry { path: b"PaxHeaders/x".to_vec(), mode: 0o644, ..Entry::default() };
             self.put(&header(&name, b'x', records.len() as u64))?;
-            self.put(&records)?;
+            self.put(records)?;
             self.put(&[0; BLOCK][..(BLOCK - records.len() % BLOCK) % BLOCK])?;
         }
         let flag = match entry.kind {
@@ -114,20 +143,24 @@ fn pax_records(entry: &Entry) -> Vec<u8> {
     records.sort();
     let mut out = Vec::new();
     for (key, value) in records {
-        let body = 1 + key.len() + 1 + value.len() + 1;
-        // The length counts its own digits.
-        let mut length = body;
-        while length != body + length.to_string().len() {
-            length = body + length.to_string().len();
-        }
-        out.extend_from_slice(length.to_string().as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(&key);
-        out.push(b'=');
-        out.extend_from_slice(&value);
-        out.push(b'\n');
+        record(&mut out, &key, &value);
     }
     out
+}
+
+fn record(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    let body = 1 + key.len() + 1 + value.len() + 1;
+    // The length counts its own digits.
+    let mut length = body;
+    while length != body + length.to_string().len() {
+        length = body + length.to_string().len();
+    }
+    out.extend_from_slice(length.to_string().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(key);
+    out.push(b'=');
+    out.extend_from_slice(value);
+    out.push(b'\n');
 }
 
 fn decimal_time(time: Time) -> String {
@@ -200,6 +233,28 @@ mod tests {
             };
             (entry, data)
         }
+    }
+
+    #[test]
+    fn sparse_files_come_back() {
+        let map = vec![(4096, 3), (1 << 20, 4096)];
+        let data = [vec![b'a'; 3], vec![b'b'; 4096]].concat();
+        let entry = Entry { path: vec![b'p'; 120], size: 3 << 20, sparse: Some(map), ..Entry::default() };
+        let mut writer = TarWriter::new(Vec::new());
+        writer.start(&entry).unwrap();
+        writer.write_all(&data).unwrap();
+        let bytes = writer.finish().unwrap();
+        let mut reader = TarReader::new(&bytes[..]);
+        assert_eq!(reader.next_entry().unwrap().unwrap(), &entry);
+        let mut read = Vec::new();
+        while reader
+            .data(|chunk| {
+                read.extend_from_slice(chunk);
+                Ok(())
+            })
+            .unwrap()
+        {}
+        assert_eq!(read, data);
     }
 
     proptest! {

@@ -9,9 +9,11 @@
 
 mod attach;
 mod base;
+mod freeze;
 mod limits;
 
 pub use attach::attach;
+pub use freeze::{Frozen, freeze};
 
 use crate::error::{Context, Result};
 use crate::spec::model::Resources;
