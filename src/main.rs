@@ -3,6 +3,7 @@
 //! Namespace crossings are forks, or where that can't be an exec of this same binary ("stage"), so the stage test comes
 //! first: monitors and PID 1s must not pay for the command line parser.
 
+use coracle::build;
 use coracle::engine::{cp, doctor, exec, size};
 use coracle::image::diff;
 use coracle::runtime::{self, fuse, init, jobs, owned};
@@ -29,6 +30,8 @@ const JOBS: &[(&str, stage::Job)] = &[
     (coracle::image::CHECK_JOB, coracle::image::check_job),
     ("storage-layer", coracle::image::storage_layer_job),
     (diff::JOB, diff::job),
+    (build::copy::JOB, build::copy::job),
+    (build::copy::EXTRACT_JOB, build::copy::extract_job),
     ("tree-size", size::tree_size),
     ("copy-out", cp::copy_out),
     ("copy-in", cp::copy_in),

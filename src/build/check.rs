@@ -8,7 +8,7 @@ use super::source::{Fault, Span};
 use super::stages::{self, Base};
 use super::state::{Setting, State};
 use crate::image::RunConfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Finds the configuration of a base image where it is known without asking a registry.
 pub type KnownImage<'a> = dyn Fn(&str) -> Option<RunConfig> + 'a;
@@ -46,6 +46,16 @@ pub fn check(
     }
     lint.sort();
     Ok(())
+}
+
+/// The names that any ARG declares.
+pub fn declared(file: &Dockerfile) -> BTreeSet<String> {
+    let steps = file.globals.iter().chain(file.stages.iter().flat_map(|s| &s.steps));
+    let lists = steps.filter_map(|step| match &step.what {
+        Instruction::Arg(list) => Some(list),
+        _ => None,
+    });
+    lists.flatten().map(|(name, _)| name.clone()).collect()
 }
 
 /// What needs no values.

@@ -47,6 +47,11 @@ impl Ignore {
         Ok(Ignore { rules })
     }
 
+    /// The rules as lines that [`Ignore::new`] reads.
+    pub fn lines(&self) -> Vec<String> {
+        self.rules.iter().map(|r| format!("{}{}", if r.include { "!" } else { "" }, r.text)).collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }

@@ -1,58 +1,228 @@
 //! `coracle build`.
 
-use super::{Cx, Personality, output};
-use crate::build::args::{BuildArgs, PlatformArgs};
-use crate::build::check::check;
-use crate::build::context;
-use crate::build::ignore::Ignore;
+use super::build_progress::{Shown, Style};
+use super::registry_flags::RegistryFlags;
+use super::{Cx, Personality, output, progress};
+use crate::build::args::{BuildArgs, PROXIES, PlatformArgs};
+use crate::build::ast::{Dockerfile, Network};
+use crate::build::check::{check, static_rules};
+use crate::build::input::{self, Input};
 use crate::build::lint::Lint;
+use crate::build::mounts::{self, Secret};
+use crate::build::output::{ImageOptions, Output};
 use crate::build::parser::parse;
+use crate::build::progress::{Event, Progress};
+use crate::build::run::RunOptions;
+use crate::build::solve::{Built, Failure, NamedContext, Plan, Solver};
 use crate::build::source::{Fault, Source};
-use crate::error::{Error, Result};
-use crate::image::Store;
+use crate::build::{output as out, stages};
+use crate::engine::pull::Policy;
+use crate::error::{Context, Error, IntoError, Result};
+use crate::image::{Digest, Format, Image, Reference, Store};
 use crate::registry::Platform;
+use crate::userns::IdMap;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Check a Dockerfile.
+/// Build an image from a Dockerfile.
 ///
-/// Building images is not supported yet: this version parses the Dockerfile and reports what BuildKit's checks find.
+/// The context is a directory, a git repository (URL[#REF[:DIRECTORY]]), or - for a tar or a Dockerfile on standard
+/// input. The same inputs give the same image: files get the time of the base image, or that of --timestamp or
+/// SOURCE_DATE_EPOCH. Prints the image's id; all else goes to stderr.
 #[derive(clap::Args, Debug)]
 pub struct Args {
+    /// Name of the image; may be given several times
+    #[arg(short, long, value_name = "NAME[:TAG]")]
+    tag: Vec<String>,
     /// The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Value of an ARG; without a value, that of the environment
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
+    /// Another context for FROM and --from: a directory, or docker-image://IMAGE
+    #[arg(long, value_name = "NAME=CONTEXT")]
+    build_context: Vec<String>,
+    /// The stage to build (default: the last)
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Take no step from the cache
+    #[arg(long)]
+    no_cache: bool,
+    /// Take no step of these stages from the cache
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    no_cache_filter: Vec<String>,
+    /// When to ask the registry for base images: always, missing, never, newer
+    #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, default_missing_value = "always", default_value = "missing")]
+    pull: String,
+    /// Label of the image
+    #[arg(long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// Network of RUN: default, none or host
+    #[arg(long, alias = "net", value_name = "NETWORK", default_value = "default")]
+    network: String,
+    /// Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE
+    #[arg(long, value_name = "SECRET")]
+    secret: Vec<String>,
+    /// Pass the ssh agent to RUN --mount=type=ssh: default, or default=SOCKET
+    #[arg(long, value_name = "AGENT", num_args = 0..=1, require_equals = false, default_missing_value = "default")]
+    ssh: Option<String>,
+    /// Add a line to /etc/hosts of RUN
+    #[arg(long, value_name = "HOST:IP")]
+    add_host: Vec<String>,
+    /// DNS server of RUN
+    #[arg(long, value_name = "ADDRESS")]
+    dns: Vec<String>,
+    /// Limit of RUN, as NAME=SOFT[:HARD]
+    #[arg(long, value_name = "LIMIT")]
+    ulimit: Vec<String>,
+    /// Size of /dev/shm in RUN
+    #[arg(long, value_name = "SIZE")]
+    shm_size: Option<String>,
+    /// Give RUN a capability
+    #[arg(long, value_name = "CAP")]
+    cap_add: Vec<String>,
+    /// Take a capability from RUN
+    #[arg(long, value_name = "CAP")]
+    cap_drop: Vec<String>,
+    /// Security option of RUN
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
+    /// How to show the build: auto, plain, rawjson or quiet
+    #[arg(long, value_name = "STYLE")]
+    progress: Option<String>,
+    /// Write the files instead of an image: DIR, - or type=local|tar,dest=PATH
+    #[arg(short, long, value_name = "OUTPUT")]
+    output: Vec<String>,
+    /// Write the image's id to a file
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Write digests and names as JSON to a file
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// Print nothing but the image's id
+    #[arg(short, long)]
+    quiet: bool,
+    /// Form of the manifest: oci or docker
+    #[arg(long, value_name = "FORMAT", default_value = "oci")]
+    format: String,
+    /// One layer for all that is new
+    #[arg(long)]
+    squash: bool,
+    /// One layer for all, the base image's too
+    #[arg(long)]
+    squash_all: bool,
+    /// Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image's)
+    #[arg(long, alias = "source-date-epoch", value_name = "SECONDS")]
+    timestamp: Option<i64>,
     /// The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)
     #[arg(long, value_name = "FILE")]
     ignorefile: Option<PathBuf>,
     /// Check the Dockerfile instead of building it
     #[arg(long)]
     check: bool,
-    /// Directory with the files that the Dockerfile names, or - for a Dockerfile on standard input
+    #[command(flatten)]
+    registry: RegistryFlags,
+    /// Accepted: nothing is left of a build but its image
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    rm: Option<bool>,
+    /// Accepted: nothing is left of a build but its image
+    #[arg(long, hide = true)]
+    force_rm: bool,
+    /// Accepted: the image always goes to the store
+    #[arg(long, hide = true)]
+    load: bool,
+    /// Directory, git repository or - (standard input)
     #[arg(value_name = "CONTEXT", default_value = ".")]
-    context: PathBuf,
+    context: String,
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
-    if !args.check {
-        return Err(Error::unsupported("build images: not supported yet").hint("--check checks the Dockerfile"));
-    }
     let docker = cx.personality == Personality::Docker;
-    let (source, ignore) = read(&args, docker)?;
-    let mut lint = Lint::default();
-    let host = platform_args(&Platform::host());
-    let mut build_args = BuildArgs::new(given(&args.build_arg)?, &host, &host);
     let store = Store::open(&cx.engine.paths)?;
-    let known = |name: &str| store.lookup(name).ok().map(|image| image.config.config);
-    let checked = parse(&source, &mut lint).and_then(|file| check(&file, &mut build_args, &ignore, &known, &mut lint));
+    // All that reads standard input and the context does so before anything is done.
+    let given = given(&args.build_arg)?;
+    let keep_git = given.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR").is_some_and(|v| v == "1" || v == "true");
+    let input = input::open(
+        &cx.engine.paths,
+        &input::Request {
+            context: &args.context,
+            file: args.file.as_deref(),
+            ignorefile: args.ignorefile.as_deref(),
+            docker,
+            keep_git,
+        },
+    )?;
+    let registry = args.registry.options()?;
+    let target = registry.platform.clone().unwrap_or_else(Platform::host);
+    let mut build_args = BuildArgs::new(given, &platform_args(&target), &platform_args(&Platform::host()));
+    let mut lint = Lint::default();
+    if let Ok(text) = std::env::var("BUILDKIT_DOCKERFILE_CHECK") {
+        lint.configure(&text)?;
+    }
+    if args.check {
+        return run_check(&input, &store, &mut build_args, &mut lint);
+    }
+    let shown = Shown::new(style(&args)?);
+    let result = build(&args, cx, &store, &input, build_args, target, &shown, &mut lint);
+    warn(&input.source, &mut lint, &shown, args.quiet);
+    match result {
+        Ok(()) => Ok(0),
+        Err(failure) => {
+            // Layers of steps that went well are kept for the next build; the rest goes.
+            let _ = store.collect();
+            fail(failure, &input.source, &shown, docker)
+        }
+    }
+}
+
+/// The finding of the checks, at the end, where they are seen.
+fn warn(source: &Source, lint: &mut Lint, shown: &Shown, quiet: bool) {
     lint.sort();
-    report(&source, &lint, checked.as_ref().err())?;
+    if quiet {
+        return;
+    }
+    for warning in &lint.warnings {
+        let place = format!("{}:{}", source.name, warning.span.start);
+        shown.event(Event::Warning(&format!("{place}: {}: {}", warning.rule.name(), warning.message)));
+    }
+}
+
+fn fail(failure: Failure, source: &Source, shown: &Shown, docker: bool) -> Result<u8> {
+    let Some(span) = failure.span else { return Err(failure.error) };
+    if failure.code.is_some() {
+        eprint!("{}", shown.failed_step());
+    }
+    eprint!("{}", source.excerpt(span));
+    let error = Fault { error: failure.error, span }.in_file(source);
+    match failure.code {
+        // The program's own code, as podman gives it on.
+        Some(code) if !docker => {
+            eprintln!("coracle: {error}");
+            Ok(code as u8)
+        }
+        _ => Err(error),
+    }
+}
+
+fn style(args: &Args) -> Result<Style> {
+    let text = match &args.progress {
+        Some(text) => text.clone(),
+        None => {
+            std::env::var("BUILDKIT_PROGRESS").ok().filter(|t| !t.is_empty() && t != "tty").unwrap_or("auto".into())
+        }
+    };
+    Style::parse(&text, args.quiet)
+}
+
+fn run_check(input: &Input, store: &Store, build_args: &mut BuildArgs, lint: &mut Lint) -> Result<u8> {
+    let known = |name: &str| store.lookup(name).ok().map(|image| image.config.config);
+    let source = &input.source;
+    let checked = parse(source, lint).and_then(|file| check(&file, build_args, &input.ignore, &known, lint));
+    lint.sort();
+    report(source, lint, checked.as_ref().err())?;
     match checked {
-        Err(fault) => Err(fault.in_file(&source)),
+        Err(fault) => Err(fault.in_file(source)),
         Ok(()) => Ok(u8::from(!lint.warnings.is_empty())),
     }
 }
@@ -76,30 +246,246 @@ fn report(source: &Source, lint: &Lint, fault: Option<&Fault>) -> Result<()> {
     output::raw(text.as_bytes())
 }
 
-fn read(args: &Args, docker: bool) -> Result<(Source, Ignore)> {
-    let stdin = |name: &str| {
-        let mut bytes = Vec::new();
-        let most = crate::build::source::MAX_DOCKERFILE as u64 + 1;
-        std::io::stdin()
-            .lock()
-            .take(most)
-            .read_to_end(&mut bytes)
-            .map_err(|e| crate::error::IntoError::context(e, "read the Dockerfile from standard input"))?;
-        Source::new(name, &bytes)
+#[allow(clippy::too_many_arguments)] // The pieces of one command line.
+fn build(
+    args: &Args,
+    cx: &Cx,
+    store: &Store,
+    input: &Input,
+    mut build_args: BuildArgs,
+    platform: Platform,
+    shown: &Shown,
+    lint: &mut Lint,
+) -> Result<(), Failure> {
+    let docker = cx.personality == Personality::Docker;
+    let outputs = outputs(args)?;
+    let names = args.tag.iter().map(|t| name(t, docker)).collect::<Result<Vec<_>>>()?;
+    let format = Format::parse(&args.format)?;
+    let file = parse(&input.source, lint)?;
+    static_rules(&file, &input.ignore, lint);
+    let origins = stages::resolve(&file, &mut build_args, lint)?;
+    let target = stages::target(&file, args.target.as_deref())?;
+    if let Some(fault) = lint.failure() {
+        return Err(fault.into());
+    }
+    unused(&file, &build_args, shown);
+    let epoch = match (args.timestamp, build_args.given.get("SOURCE_DATE_EPOCH")) {
+        (Some(seconds), _) if seconds >= 0 => Some(seconds),
+        (Some(seconds), _) => return Err(Error::user(format!("read --timestamp {seconds}: it is before 1970")).into()),
+        (None, Some(text)) => Some(seconds(text)?),
+        (None, None) => {
+            std::env::var("SOURCE_DATE_EPOCH").ok().filter(|t| !t.is_empty()).map(|t| seconds(&t)).transpose()?
+        }
     };
-    if args.context == Path::new("-") {
-        return Ok((stdin("-")?, Ignore::default()));
+    let registry = args.registry.options()?;
+    let pulls = progress::for_stderr(args.quiet);
+    let plan = Plan {
+        file: &file,
+        origins: &origins,
+        args: &build_args,
+        context: input.context.clone(),
+        ignore: input.ignore.clone(),
+        contexts: contexts(&args.build_context)?,
+        target,
+        policy: Policy::parse(&args.pull)?,
+        registry: &registry,
+        pull_progress: pulls.as_ref(),
+        platform,
+        no_cache: args.no_cache,
+        no_cache_filter: args.no_cache_filter.iter().map(|s| s.to_lowercase()).collect(),
+        run: run_options(args, &build_args)?,
+        secrets: secrets(&args.secret)?,
+        ssh: args.ssh.as_deref().map(agent).transpose()?,
+        epoch,
+    };
+    let idmap = IdMap::detect()?;
+    let solver = Solver::new(&cx.engine, store, &idmap, &plan, shown, lint);
+    let built = solver.solve()?;
+    let base_layers = built.base_layers;
+    finish(
+        args,
+        cx,
+        store,
+        &idmap,
+        &built,
+        &outputs,
+        ImageOptions {
+            names,
+            labels: labels(&args.label)?,
+            format,
+            squash: if args.squash_all { Some(0) } else { args.squash.then_some(base_layers) },
+        },
+    )?;
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments)] // What the end of a build needs to know.
+fn finish(
+    args: &Args,
+    cx: &Cx,
+    store: &Store,
+    idmap: &IdMap,
+    built: &Built,
+    outputs: &[Output],
+    options: ImageOptions,
+) -> Result<()> {
+    let lowers = |layers: &[crate::image::StoredLayer]| crate::build::solve::lowers(store, idmap, layers);
+    for output in outputs {
+        match output {
+            Output::Local(dir) => out::local(idmap, lowers(&built.layers)?, dir)?,
+            Output::Tar(Some(path)) => out::tar(idmap, lowers(&built.layers)?, &mut out::create(path)?)?,
+            Output::Tar(None) => {
+                if super::term::is_terminal(std::io::stdout()) {
+                    return Err(Error::user("write a tar to a terminal").hint("redirect it, or use dest=FILE"));
+                }
+                out::tar(idmap, lowers(&built.layers)?, &mut std::io::stdout().lock())?;
+            }
+            Output::Image => {
+                let (image, digest) = out::image(store, idmap, built, &lowers, &options)?;
+                written(args, cx, &image, &digest)?;
+            }
+        }
     }
-    if !args.context.is_dir() {
-        return Err(Error::not_found(format!("use {} as context: it is no directory", args.context.display())));
+    Ok(())
+}
+
+/// Says which image was made.
+fn written(args: &Args, cx: &Cx, image: &Image, manifest: &Digest) -> Result<()> {
+    let id = format!("sha256:{}", image.id);
+    let write =
+        |path: &Path, text: &str| std::fs::write(path, text).with_context(|| format!("write {}", path.display()));
+    if let Some(path) = &args.iidfile {
+        write(path, &id)?;
     }
-    if args.file.as_deref() == Some(Path::new("-")) {
-        return Ok((stdin("-")?, context::ignore(&args.context, None, args.ignorefile.as_deref())?));
+    if let Some(path) = &args.metadata_file {
+        let text = serde_json::json!({
+            "containerimage.config.digest": id,
+            "containerimage.digest": manifest.to_string(),
+            "image.name": image.names.join(","),
+        });
+        write(path, &format!("{text:#}\n"))?;
     }
-    let path = context::dockerfile(&args.context, args.file.as_deref(), docker)?;
-    let name = path.strip_prefix(&args.context).unwrap_or(&path).display().to_string();
-    let ignore = context::ignore(&args.context, Some(&path), args.ignorefile.as_deref())?;
-    Ok((context::read(&path, &name)?, ignore))
+    match cx.personality {
+        Personality::Docker if args.quiet => output::line(&id),
+        Personality::Docker => {
+            eprintln!("writing image {id}");
+            args.tag.iter().for_each(|tag| eprintln!("naming to {tag}"));
+            Ok(())
+        }
+        Personality::Coracle | Personality::Podman => output::line(&image.id),
+    }
+}
+
+fn outputs(args: &Args) -> Result<Vec<Output>> {
+    if args.output.is_empty() {
+        return Ok(vec![Output::Image]);
+    }
+    args.output.iter().map(|text| Output::parse(text)).collect()
+}
+
+/// Docker's short names are on its hub, podman's on this host.
+fn name(text: &str, docker: bool) -> Result<Reference> {
+    let name = Reference::parse_with(text, if docker { "docker.io" } else { "localhost" })?;
+    match name.digest {
+        None => Ok(name),
+        Some(_) => Err(Error::user(format!("name an image '{text}'")).hint("a digest can't be given; use NAME[:TAG]")),
+    }
+}
+
+fn seconds(text: &str) -> Result<i64> {
+    let number = text.trim().parse::<i64>().ok().filter(|n| *n >= 0);
+    number.ok_or_else(|| Error::user(format!("read SOURCE_DATE_EPOCH: '{text}' is no number of seconds")))
+}
+
+/// Arguments that no ARG asks for are slips, most likely.
+fn unused(file: &Dockerfile, args: &BuildArgs, shown: &Shown) {
+    let declared = crate::build::check::declared(file);
+    let names: Vec<&str> = args.unused(&declared).collect();
+    if !names.is_empty() {
+        shown.event(Event::Warning(&format!("build arguments that nothing declares: {}", names.join(", "))));
+    }
+}
+
+fn run_options(args: &Args, build_args: &BuildArgs) -> Result<RunOptions> {
+    let network = match args.network.as_str() {
+        "default" | "" | "bridge" | "private" => Network::Default,
+        "none" => Network::None,
+        "host" => Network::Host,
+        other => return Err(Error::unsupported(format!("use --network {other}")).hint("default, none or host")),
+    };
+    // Given ones first; else those of the caller, as docker and podman pass them on.
+    let mut proxies: Vec<String> = build_args.proxies().map(|(k, v)| format!("{k}={v}")).collect();
+    for name in PROXIES {
+        let given = build_args.given.contains_key(name);
+        if let Some(value) = std::env::var(name).ok().filter(|v| !v.is_empty() && !given) {
+            proxies.push(format!("{name}={value}"));
+        }
+    }
+    Ok(RunOptions {
+        network,
+        add_host: args.add_host.clone(),
+        dns: args.dns.clone(),
+        ulimit: args.ulimit.clone(),
+        shm_size: args.shm_size.clone(),
+        cap_add: args.cap_add.clone(),
+        cap_drop: args.cap_drop.clone(),
+        security_opt: args.security_opt.clone(),
+        proxies,
+    })
+}
+
+fn secrets(words: &[String]) -> Result<BTreeMap<String, Secret>> {
+    words.iter().map(|text| mounts::secret(text, &|name| std::env::var(name).ok())).collect()
+}
+
+/// The agent's socket.
+fn agent(text: &str) -> Result<PathBuf> {
+    let socket = match text.split_once('=') {
+        None if text == "default" => std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from).ok_or_else(|| {
+            Error::not_found("use --ssh default: SSH_AUTH_SOCK is not set").hint("start an agent: eval $(ssh-agent)")
+        })?,
+        Some(("default", path)) => path.into(),
+        _ => return Err(Error::unsupported(format!("use --ssh {text}")).hint("default, or default=SOCKET")),
+    };
+    let meta = std::fs::metadata(&socket).with_context(|| format!("use the ssh agent {}", socket.display()))?;
+    if !std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()) {
+        return Err(Error::unsupported(format!(
+            "use --ssh {text}: only the socket of an agent is supported, not keys"
+        )));
+    }
+    Ok(socket)
+}
+
+fn contexts(words: &[String]) -> Result<BTreeMap<String, NamedContext>> {
+    let mut all = BTreeMap::new();
+    for word in words {
+        let bad = |why: &str| Error::user(format!("read --build-context '{word}': {why}"));
+        let (name, value) =
+            word.split_once('=').filter(|(n, _)| !n.is_empty()).ok_or_else(|| bad("write NAME=CONTEXT"))?;
+        let context = match value.split_once("://") {
+            Some(("docker-image" | "container-image", image)) => NamedContext::Image(image.into()),
+            Some((scheme, _)) => {
+                return Err(Error::unsupported(format!("read --build-context '{word}': {scheme} is not supported")));
+            }
+            None => {
+                let dir = std::path::absolute(value).map_err(|e| e.context(format!("find {value}")))?;
+                if !dir.is_dir() {
+                    return Err(bad("there is no such directory"));
+                }
+                NamedContext::Dir(dir)
+            }
+        };
+        all.insert(name.to_lowercase(), context);
+    }
+    Ok(all)
+}
+
+fn labels(words: &[String]) -> Result<BTreeMap<String, String>> {
+    let pairs = words.iter().map(|word| match word.split_once('=').unwrap_or((word, "")) {
+        ("", _) => Err(Error::user(format!("read --label '{word}': write KEY=VALUE"))),
+        (key, value) => Ok((key.to_string(), value.to_string())),
+    });
+    pairs.collect()
 }
 
 /// `--build-arg NAME` takes the value from the environment, or is not given at all.

@@ -5,6 +5,9 @@
 mod archive_out;
 mod attach;
 mod build;
+mod build_progress;
+mod builder_du;
+mod builder_prune;
 mod change;
 mod commit;
 mod complete;
@@ -166,7 +169,7 @@ pub struct Ignored {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     Attach(attach::Args),
-    Build(build::Args),
+    Build(Box<build::Args>),
     Commit(commit::Args),
     Completion(completion::Args),
     Cp(cp::Args),
@@ -201,7 +204,7 @@ pub enum Command {
     Top(top::Args),
     Version(version::Args),
     Wait(wait::Args),
-    /// Manage builds
+    /// Build images, manage the build cache
     #[command(subcommand, arg_required_else_help = true, alias = "buildx")]
     Builder(BuilderCommand),
     /// Manage containers
@@ -234,7 +237,9 @@ pub enum SystemCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum BuilderCommand {
-    Build(build::Args),
+    Build(Box<build::Args>),
+    Du(builder_du::Args),
+    Prune(builder_prune::Args),
 }
 
 #[derive(Subcommand, Debug)]
@@ -267,7 +272,7 @@ pub enum ContainerCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum ImageCommand {
-    Build(build::Args),
+    Build(Box<build::Args>),
     Diff(diff::Args),
     History(history::Args),
     Import(import::Args),
@@ -299,8 +304,10 @@ impl Command {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
             Command::Attach(a) => attach::run(a, cx),
-            Command::Build(a) => build::run(a, cx),
-            Command::Builder(BuilderCommand::Build(a)) => build::run(a, cx),
+            Command::Build(a) => build::run(*a, cx),
+            Command::Builder(BuilderCommand::Build(a)) => build::run(*a, cx),
+            Command::Builder(BuilderCommand::Du(a)) => builder_du::run(a, cx),
+            Command::Builder(BuilderCommand::Prune(a)) => builder_prune::run(a, cx),
             Command::Commit(a) => commit::run(a, cx),
             Command::Completion(a) => completion::run(a, cx),
             Command::Cp(a) => cp::run(a, cx),
@@ -390,7 +397,7 @@ impl ContainerCommand {
 impl ImageCommand {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
-            ImageCommand::Build(a) => build::run(a, cx),
+            ImageCommand::Build(a) => build::run(*a, cx),
             ImageCommand::Diff(a) => diff::run_among(engine::diff::Among::Images, a, cx),
             ImageCommand::History(a) => history::run(a, cx),
             ImageCommand::Import(a) => import::run(a, cx),

@@ -71,7 +71,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     print_rows(cx, None, CONTAINERS, containers)?;
     output::line("\nLocal Volumes space usage:\n")?;
     print_rows(cx, None, VOLUMES, volumes)?;
-    output::line("\nBuild cache usage: 0B")?;
+    output::line(&format!("\nBuild cache usage: {}", human::size(df.build_total.size)))?;
     if df.leftovers > 0 {
         output::line(&format!("\nUnder way, or left by dead processes: {}", human::size(df.leftovers)))?;
     }
@@ -84,7 +84,7 @@ fn summary(df: &Df) -> Vec<Value> {
         ("Images", df.image_total),
         ("Containers", df.container_total),
         ("Local Volumes", df.volume_total),
-        ("Build Cache", Total::default()),
+        ("Build Cache", df.build_total),
     ];
     if df.leftovers > 0 {
         lines.push(("Leftovers", leftovers));

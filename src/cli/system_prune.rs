@@ -1,6 +1,7 @@
 //! `coracle system prune`.
 
 use super::{Cx, prune};
+use crate::build;
 use crate::engine::prune::{Everything, everything};
 use crate::engine::{filter, image_filter, volume_filter};
 use crate::error::{Error, Result};
@@ -26,8 +27,8 @@ pub struct Args {
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// Accepted and ignored: there is no build cache of its own
-    #[arg(long, hide = true)]
+    /// The build cache too, as with --all
+    #[arg(long)]
     build: bool,
 }
 
@@ -47,6 +48,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     };
     if !args.force && !args.dry_run && !prune::agreed(&question(&args))? {
         return Ok(0);
+    }
+    if (args.all || args.build) && !args.dry_run && args.filter.is_empty() {
+        build::prune::prune(&cx.engine, true, None)?;
     }
     let pruned = everything(&cx.engine, &what)?;
     prune::print_all(cx, &pruned, args.dry_run)?;

@@ -21,6 +21,8 @@ pub struct Df {
     pub image_total: Total,
     pub container_total: Total,
     pub volume_total: Total,
+    /// Records, cache mounts and hashes of the build cache; its layers are counted with the images.
+    pub build_total: Total,
     /// Bytes in tmp/, trash/ and partial/: downloads and removals under way, broken off, or left by dead processes.
     pub leftovers: u64,
 }
@@ -74,17 +76,21 @@ pub fn df(ctx: &Ctx) -> Result<Df> {
     let mut trees: Vec<PathBuf> = layers.unmeasured.iter().map(|(_, path)| path.clone()).collect();
     trees.extend(list.iter().map(|c| c.dir.path().to_path_buf()));
     trees.extend(volumes.iter().map(|v| paths.volumes().join(&v.name)));
-    trees.extend([paths.tmp(), paths.trash(), paths.partial()]);
+    trees.extend([paths.tmp(), paths.trash(), paths.partial(), paths.build()]);
     let sizes = size::trees(trees)?;
     let (layer_sizes, rest) = sizes.split_at(layers.unmeasured.len());
     let (container_sizes, rest) = rest.split_at(list.len());
-    let (volume_sizes, leftovers) = rest.split_at(volumes.len());
+    let (volume_sizes, rest) = rest.split_at(volumes.len());
+    let (leftovers, build) = rest.split_at(3);
     let objects = Objects::new(&store, layers, layer_sizes);
     let specs: Vec<Option<Spec>> = list.iter().map(|c| containers::load_spec(paths, &c.id).ok()).collect();
 
     let mut df = Df { leftovers: leftovers.iter().map(|u| u.allocated).sum(), ..Df::default() };
     df.of_images(images::list(ctx)?, &list, &objects, &specs);
     df.of_containers(list, container_sizes, &specs);
+    let size = build.iter().map(|u| u.allocated).sum();
+    let count = std::fs::read_dir(paths.build()).map_or(0, |entries| entries.flatten().count());
+    df.build_total = Total { count, active: 0, size, reclaimable: size };
     df.of_volumes(volumes, volume_sizes, &super::volume::users(ctx)?);
     Ok(df)
 }

@@ -47,6 +47,7 @@ pub fn container(ctx: &Ctx, name: &str) -> Result<ContainerTree> {
         data: root.layers.data,
         against: None,
         own: true,
+        stubs: Vec::new(),
     };
     Ok(ContainerTree { container, spec, trees, idmap, _lock: lock })
 }

@@ -196,7 +196,7 @@ impl Store {
     }
 
     /// Brings everything written so far to disk, if anything was.
-    pub(super) fn sync(&self) -> Result<()> {
+    pub fn sync(&self) -> Result<()> {
         if self.unsynced.swap(false, Ordering::AcqRel) {
             let dir = File::open(&self.paths.data).context("open the data directory")?;
             rustix::fs::syncfs(&dir).context("sync the data directory")?;

@@ -58,6 +58,18 @@ struct Marks {
     unclear: bool,
 }
 
+/// What counts of a record of the build cache.
+#[derive(serde::Deserialize)]
+struct BuildRecord {
+    layer: Option<BuildLayer>,
+    chain: String,
+}
+
+#[derive(serde::Deserialize)]
+struct BuildLayer {
+    digest: Digest,
+}
+
 impl Store {
     /// Moves the blobs that no image has (those this `Store` wrote or unlisted, and old ones; pulls that may be continued
     /// count as images), the layers that neither an image nor a container has, and those layers' views to the trash.
@@ -163,6 +175,10 @@ impl Store {
         for manifest in self.pending_pulls() {
             self.mark(&manifest, &mut marks, 0)?;
         }
+        for (digest, chain) in self.build_layers() {
+            marks.blobs.insert(digest);
+            marks.layers.insert(chain);
+        }
         for id in containers::ids(&self.paths)? {
             if assume.containers.contains(&id) {
                 continue;
@@ -175,6 +191,14 @@ impl Store {
             }
         }
         Ok((marks, doomed.blobs))
+    }
+
+    /// Blobs and chains of the layers that the build cache keeps.
+    fn build_layers(&self) -> Vec<(String, String)> {
+        let dir = self.paths.build();
+        let json = entries(&dir).filter(|(_, name)| name.ends_with(".json"));
+        let records = json.filter_map(|(path, _)| crate::state::atomic::read_json::<BuildRecord>(&path).ok());
+        records.filter_map(|r| Some((r.layer?.digest.hex().to_string(), r.chain))).collect()
     }
 
     /// Marks a manifest or an index (which other tools may have added) and all below it.

@@ -30,6 +30,8 @@ mod tests;
 pub mod tree;
 mod unpack;
 
+pub use apply::{Limits, Owners, apply};
+pub use archive::decompressed;
 pub use archive::{ImportOptions, Loaded, ReadProgress};
 pub use blobs::BlobWriter;
 pub use check::{BadBlob, BadLayer, Checked, JOB as CHECK_JOB, Wrong, job as check_job};

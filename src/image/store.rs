@@ -310,8 +310,8 @@ impl Store {
         Ok(Some(entry.title()))
     }
 
-    /// Remembers blobs for [`Store::collect`].
-    pub(super) fn handled(&self, hex: impl Iterator<Item = String>) {
+    /// Remembers blobs (by hex) that [`Store::collect`] may take whatever their age, if nothing refers to them.
+    pub fn handled(&self, hex: impl Iterator<Item = String>) {
         if let Ok(mut handled) = self.handled.lock() {
             handled.extend(hex);
         }

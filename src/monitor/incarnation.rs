@@ -73,7 +73,7 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
         Some(state) => state.clone(),
         None => net::expected(&subject.spec.network, &subject.ports),
     };
-    write_etc(subject, &network)?;
+    net::write_etc(&subject.spec, &network, &subject.dir.etc())?;
     let (cgroup, notes) = cgroup::create(&subject.frame.id, &subject.spec.resources)?;
     warnings.extend(notes);
     let (mut streams, stdio) = stdio(subject)?;
@@ -116,7 +116,7 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
     warnings.extend(active.warnings.iter().cloned());
     if active.state != network {
         network = active.state.clone();
-        write_etc(subject, &network)?;
+        net::write_etc(&subject.spec, &network, &subject.dir.etc())?;
     }
     hook::stop_at("monitor:network");
     let created = init.created()?;
@@ -212,38 +212,6 @@ fn stdio(subject: &Subject) -> Result<(Streams, Stdio)> {
         }
         _ => Streams::new(config.tty, config.stdin_open),
     }
-}
-
-/// Writes hosts, hostname and resolv.conf in place: they may be bound already.
-fn write_etc(subject: &Subject, network: &NetworkState) -> Result<()> {
-    let content = net::etc_files(&subject.spec, network)?;
-    let dir = subject.dir.etc();
-    let files = [
-        ("hosts", content.hosts.as_deref()),
-        ("hostname", Some(content.hostname.as_str())),
-        ("resolv.conf", content.resolv_conf.as_deref()),
-    ];
-    for (name, text) in files {
-        let path = dir.join(name);
-        match text {
-            Some(text) => write_public(&path, text)?,
-            None => match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(crate::error::IntoError::context(e, format!("remove {}", path.display())));
-                }
-                _ => {}
-            },
-        }
-    }
-    Ok(())
-}
-
-/// 0644 whatever the umask: every user of the container reads them.
-fn write_public(path: &std::path::Path, text: &str) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let named = || format!("write {}", path.display());
-    std::fs::write(path, text).with_context(named)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).with_context(named)
 }
 
 fn joined_network(subject: &Subject) -> Result<Option<NetworkState>> {

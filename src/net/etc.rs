@@ -2,12 +2,13 @@
 //!
 //! Made anew at each start from the host's present files, so that a container follows its host to another network.
 
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::net::options;
 use crate::spec::model::{NetMode, Spec};
 use crate::state::container::NetworkState;
 use std::fmt::Write;
 use std::net::{IpAddr, UdpSocket};
+use std::path::Path;
 
 /// resolv.conf(5): libraries read no more than three.
 const MAX_NAMESERVERS: usize = 3;
@@ -52,6 +53,38 @@ impl HostEtc {
             address: outward_address(),
         }
     }
+}
+
+/// Writes the files of [`etc_files`] into `dir`, in place: they may be bound already. What the container is to keep of
+/// its own is removed.
+pub fn write_etc(spec: &Spec, net: &NetworkState, dir: &Path) -> Result<()> {
+    let content = etc_files(spec, net)?;
+    let files = [
+        ("hosts", content.hosts.as_deref()),
+        ("hostname", Some(content.hostname.as_str())),
+        ("resolv.conf", content.resolv_conf.as_deref()),
+    ];
+    for (name, text) in files {
+        let path = dir.join(name);
+        match text {
+            Some(text) => write_public(&path, text)?,
+            None => match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(crate::error::IntoError::context(e, format!("remove {}", path.display())));
+                }
+                _ => {}
+            },
+        }
+    }
+    Ok(())
+}
+
+/// 0644 whatever the umask: every user of the container reads them.
+fn write_public(path: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let named = || format!("write {}", path.display());
+    std::fs::write(path, text).with_context(named)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).with_context(named)
 }
 
 /// The three files for a container on `net`, from this host's present files.

@@ -15,7 +15,7 @@ mod ports;
 mod setup;
 mod slirp;
 
-pub use etc::{EtcContent, HostEtc, etc_content, etc_files};
+pub use etc::{EtcContent, HostEtc, etc_content, etc_files, write_etc};
 pub use helper::Helper;
 pub use pasta::{GUARD as GUARD_STAGE, guard};
 pub use ports::{HostPorts, Listener, Publisher, bind_ports};

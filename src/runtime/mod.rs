@@ -22,7 +22,7 @@ mod rootfs;
 pub mod seccomp;
 mod setup;
 mod terminal;
-mod user;
+pub mod user;
 
 pub use exec::{exec, stage_main as exec_stage};
 pub use init::Phase;

@@ -5,7 +5,7 @@
 //!   version lock oci-layout index.json index.lock blobs/sha256/<hex>
 //!   layers/<chainid>-<map>/{diff/,meta.json,opaque}   views/<layer>/as-<map>/   held-layers
 //!   containers/<id>/{config.json spec.json name state.json desired lock life log upper/ work/ etc/}
-//!   names/<name> -> id   volumes/<name>/{_data,meta.json}   events.jsonl   tmp/ trash/ partial/<hex>
+//!   names/<name> -> id   volumes/<name>/{_data,meta.json}   build/   events.jsonl   tmp/ trash/ partial/<hex>
 //! <run>   $XDG_RUNTIME_DIR/coracle (or --runroot): sockets only, all rebuildable
 //!   c/<id12>/{attach,ctl}
 //! ```
@@ -55,6 +55,10 @@ impl Paths {
     }
     pub fn volumes(&self) -> PathBuf {
         self.data.join("volumes")
+    }
+    /// Results of build steps: `<key>.json`, the directories of cache mounts, and the hashes of contexts' files.
+    pub fn build(&self) -> PathBuf {
+        self.data.join("build")
     }
     pub fn tmp(&self) -> PathBuf {
         self.data.join("tmp")

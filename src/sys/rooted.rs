@@ -44,23 +44,46 @@ pub fn ensure(root: BorrowedFd<'_>, path: &Path, want: Want) -> Result<OwnedFd> 
         Err(Errno::NOENT) => {}
         other => return other,
     }
+    let whole = canonical(root, path)?;
+    let mut at = PathBuf::new();
+    for name in &whole {
+        let dir = open_path(root, &at)?;
+        let path = at.join(name);
+        match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => {}
+            Err(Errno::NOENT) if path == whole && want == Want::File => make_file(dir.as_fd(), name)?,
+            Err(Errno::NOENT) => match mkdirat(&dir, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(e) => return Err(e),
+            },
+            Err(e) => return Err(e),
+        }
+        at = path;
+    }
+    open_path(root, &at)
+}
+
+/// The path in `root`, without leading slash, that `path` leads to when all symlinks are followed, dangling ones too.
+/// What is not there stays as it is written.
+pub fn canonical(root: BorrowedFd<'_>, path: &Path) -> Result<PathBuf> {
     let mut queue: VecDeque<OsString> = components(path);
     let mut at = PathBuf::new();
     let mut links = 0;
+    // From here on nothing exists.
+    let mut missing = false;
     while let Some(name) = queue.pop_front() {
         if name == ".." {
             at.pop();
+            missing = missing && matches!(open_path(root, &at), Err(Errno::NOENT));
+            continue;
+        }
+        if missing {
+            at.push(&name);
             continue;
         }
         let dir = open_path(root, &at)?;
-        let last = queue.is_empty();
-        let kind = match statat(&dir, name.as_os_str(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Some(FileType::from_raw_mode(stat.st_mode)),
-            Err(Errno::NOENT) => None,
-            Err(e) => return Err(e),
-        };
-        match kind {
-            Some(FileType::Symlink) => {
+        match statat(&dir, name.as_os_str(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(Errno::LOOP);
@@ -74,16 +97,13 @@ pub fn ensure(root: BorrowedFd<'_>, path: &Path, want: Want) -> Result<OwnedFd> 
                 }
                 continue;
             }
-            Some(_) => {}
-            None if last && want == Want::File => make_file(dir.as_fd(), &name)?,
-            None => match mkdirat(&dir, name.as_os_str(), Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(e) => return Err(e),
-            },
+            Ok(_) => {}
+            Err(Errno::NOENT) => missing = true,
+            Err(e) => return Err(e),
         }
         at.push(&name);
     }
-    open_path(root, &at)
+    Ok(at)
 }
 
 fn make_file(dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {

@@ -8,6 +8,7 @@ mod plain;
 mod source;
 
 pub use import::ImportOptions;
+pub use source::decompressed;
 
 use super::{Descriptor, Reference, Store};
 use crate::error::{Error, Result};

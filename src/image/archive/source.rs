@@ -6,10 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 /// Passes `input`, decompressed, to `use_it`. xz and bzip2 need their programs; they are rare enough for that.
-pub(super) fn decompressed<T>(
-    input: impl Read + Send,
-    use_it: impl FnOnce(&mut dyn BufRead) -> Result<T>,
-) -> Result<T> {
+pub fn decompressed<T>(input: impl Read + Send, use_it: impl FnOnce(&mut dyn BufRead) -> Result<T>) -> Result<T> {
     let mut input = BufReader::with_capacity(128 << 10, input);
     let program = match Compression::of(input.fill_buf().context("read the archive")?) {
         Compression::Xz => "xz",

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 
 /// The owner to write down: in the one-id mode files and directories carry the one that they should have.
-pub(super) fn owner(stat: &Stat, fd: Option<BorrowedFd<'_>>) -> (u32, u32) {
+pub fn owner(stat: &Stat, fd: Option<BorrowedFd<'_>>) -> (u32, u32) {
     let mut value = [0u8; 64];
     let recorded = fd.and_then(|fd| rustix::fs::fgetxattr(fd, OVERRIDE_STAT, &mut value[..]).ok());
     recorded.and_then(|n| parse_owner(&value[..n])).unwrap_or((stat.st_uid, stat.st_gid))
@@ -32,7 +32,7 @@ pub(super) fn entry(stat: &Stat, path: &[u8], kind: Kind, owner: (u32, u32), new
 
 /// The attributes that belong to a file wherever it is, sorted by name: the user's, capabilities, access control lists.
 /// None where the file system has none.
-pub(super) fn attributes(fd: BorrowedFd<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub fn attributes(fd: BorrowedFd<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut list = vec![0u8; 1024];
     let length = loop {
         match rustix::fs::flistxattr(fd, &mut list[..]) {

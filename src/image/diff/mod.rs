@@ -16,6 +16,8 @@ mod stack;
 mod tests;
 mod walk;
 
+pub use meta::{attributes, owner};
+
 use crate::error::{Context, Error, Result};
 use crate::stage::{Work, WorkNs};
 use crate::userns::IdMap;
@@ -49,6 +51,8 @@ pub struct Trees {
     pub against: Option<Vec<PathBuf>>,
     /// Leave out the empty mount points that the engine makes, where the layers don't have them.
     pub own: bool,
+    /// Further paths (without leading slash) to leave out like that.
+    pub stubs: Vec<String>,
 }
 
 impl Trees {
@@ -190,10 +194,8 @@ fn run(request: &Request, mut out: impl Write) -> Result<Vec<String>> {
 }
 
 fn compare(trees: &Trees, sink: &mut impl walk::Sink) -> Result<()> {
-    let own: HashSet<Vec<u8>> = match trees.own {
-        true => OWN.iter().map(|p| p.as_bytes().to_vec()).collect(),
-        false => HashSet::new(),
-    };
+    let own = if trees.own { OWN } else { &[] }.iter().map(|p| p.as_bytes().to_vec());
+    let own: HashSet<Vec<u8>> = own.chain(trees.stubs.iter().map(|p| p.clone().into_bytes())).collect();
     let upper = trees.upper.as_deref();
     let (new, old, how) = match &trees.against {
         Some(against) => (Stack::open(upper, &trees.lowers)?, Stack::open(None, against)?, How::Whole),

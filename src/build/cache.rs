@@ -1,0 +1,127 @@
+//! Results of steps, found by what went into them.
+//!
+//! A key is the hash of the layers below, the instruction and the content of everything it reads; the record under it
+//! says which layer came out. Records are written whole by rename after their layer is on disk, so a build that is
+//! killed leaves what it finished for the next one. The store's clean-up keeps the layers of the records.
+
+use crate::error::{Context, Error, Result};
+use crate::image::{Digest, Store, StoredLayer, chain_ids};
+use crate::state::atomic::{self, Class};
+use crate::state::paths::Paths;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Changes when keys or layers come about differently.
+const VERSION: u32 = 1;
+
+/// What a step made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub version: u32,
+    /// The step, for listings.
+    pub title: String,
+    /// None when nothing changed.
+    pub layer: Option<Layer>,
+    /// The layer together with those below it.
+    pub chain: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    pub digest: Digest,
+    pub diff_id: Digest,
+    pub size: u64,
+    pub media_type: String,
+}
+
+/// The records of one store.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    dir: PathBuf,
+    /// `--no-cache`: nothing is found.
+    pub blind: bool,
+}
+
+/// Hex of the hash of a key's parts.
+pub fn key(parts: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_vec(&(VERSION, parts)).context("encode a cache key")?;
+    Ok(Digest::of(&text).hex().to_string())
+}
+
+/// The name of layers that lie over each other; empty for none.
+pub fn chain(layers: &[StoredLayer]) -> String {
+    let ids: Vec<Digest> = layers.iter().map(|l| l.diff_id.clone()).collect();
+    chain_ids(&ids).pop().unwrap_or_default()
+}
+
+impl Cache {
+    pub fn new(paths: &Paths, blind: bool) -> Cache {
+        Cache { dir: paths.build(), blind }
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.dir.join(format!("{key}.json"))
+    }
+
+    /// The layer that the step with this key made: `Some(None)` if it changed nothing. A record whose blob is gone
+    /// counts as none.
+    pub fn find(&self, store: &Store, key: &str) -> Option<Option<StoredLayer>> {
+        if self.blind {
+            return None;
+        }
+        let path = self.path(key);
+        let record: Record = atomic::read_json(&path).ok().filter(|r: &Record| r.version == VERSION)?;
+        let found = match record.layer {
+            None => None,
+            Some(l) if store.has_blob(&l.digest, Some(l.size)) => {
+                Some(StoredLayer { digest: l.digest, diff_id: l.diff_id, size: l.size, media_type: l.media_type })
+            }
+            Some(_) => return None,
+        };
+        // The time of the last use, for pruning.
+        if let Ok(file) = std::fs::File::open(&path) {
+            let _ = file.set_modified(std::time::SystemTime::now());
+        }
+        Some(found)
+    }
+
+    /// Remembers a result whose layer has been brought to disk.
+    pub fn put(&self, key: &str, title: &str, layer: Option<&StoredLayer>, chain: &str) -> Result<()> {
+        atomic::make_dirs(&self.dir)?;
+        let layer = layer.map(|l| Layer {
+            digest: l.digest.clone(),
+            diff_id: l.diff_id.clone(),
+            size: l.size,
+            media_type: l.media_type.clone(),
+        });
+        let record = Record { version: VERSION, title: title.into(), layer, chain: chain.into() };
+        atomic::write_json(&self.path(key), &record, Class::Volatile)
+    }
+
+    /// All records with their keys and times of last use, oldest first.
+    pub fn list(&self) -> Result<Vec<(String, Record, std::time::SystemTime)>> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let Some(key) = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".json")) else {
+                continue;
+            };
+            let used = entry.metadata().and_then(|m| m.modified());
+            if let (Ok(record), Ok(used)) = (atomic::read_json(&path), used) {
+                all.push((key.to_string(), record, used));
+            }
+        }
+        all.sort_by_key(|(key, _, used)| (*used, key.clone()));
+        Ok(all)
+    }
+
+    /// Forgets one record; its layer goes with the store's next clean-up.
+    pub fn forget(&self, key: &str) -> Result<()> {
+        match std::fs::remove_file(self.path(key)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::errno(e.raw_os_error().unwrap_or(0), format!("remove cache record {key}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Where a build's Dockerfile and files come from.
+
+use super::context;
+use super::git;
+use super::ignore::Ignore;
+use super::scratch::Scratch;
+use super::source::{MAX_DOCKERFILE, Source};
+use crate::error::{Context, Error, Result};
+use crate::image::{Compression, decompressed};
+use crate::state::{paths::Paths, store};
+use crate::userns::IdMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// What the command line names.
+pub struct Request<'a> {
+    pub context: &'a str,
+    pub file: Option<&'a Path>,
+    pub ignorefile: Option<&'a Path>,
+    /// Docker's habits: no Containerfile.
+    pub docker: bool,
+    /// `.git` of a git context stays.
+    pub keep_git: bool,
+}
+
+/// Everything that a build reads.
+pub struct Input {
+    pub source: Source,
+    pub ignore: Ignore,
+    /// None when only a Dockerfile came.
+    pub context: Option<PathBuf>,
+    /// Holds a fetched context.
+    _scratch: Option<Scratch>,
+}
+
+/// Opens a directory, `-` or a git repository.
+pub fn open(paths: &Paths, request: &Request<'_>) -> Result<Input> {
+    let dockerfile_on_stdin = request.file == Some(Path::new("-"));
+    if request.context == "-" {
+        if dockerfile_on_stdin {
+            return Err(Error::user("read both context and Dockerfile from standard input"));
+        }
+        return from_stdin(paths, request);
+    }
+    let (dir, scratch) = match git::parse(request.context) {
+        Some(source) => {
+            let scratch = scratch(paths)?;
+            let dir = git::fetch(&source, scratch.path(), request.keep_git)?;
+            (dir, Some(scratch))
+        }
+        None if request.context.contains("://") => {
+            return Err(Error::unsupported(format!("use {} as context: addresses are not fetched", request.context))
+                .hint(format!("curl -L {} | coracle build -", request.context)));
+        }
+        None => (PathBuf::from(request.context), None),
+    };
+    if !dir.is_dir() {
+        return Err(Error::not_found(format!("use {} as context: it is no directory", request.context)));
+    }
+    let dir = std::path::absolute(&dir).with_context(|| format!("find {}", dir.display()))?;
+    in_directory(dir, scratch, request, dockerfile_on_stdin)
+}
+
+fn in_directory(dir: PathBuf, scratch: Option<Scratch>, request: &Request<'_>, on_stdin: bool) -> Result<Input> {
+    if on_stdin {
+        let source = Source::new("-", &bounded(&mut std::io::stdin().lock())?)?;
+        let ignore = context::ignore(&dir, None, request.ignorefile)?;
+        return Ok(Input { source, ignore, context: Some(dir), _scratch: scratch });
+    }
+    // A fetched context has its Dockerfile in itself.
+    let inside = request.file.map(|f| dir.join(f)).filter(|_| scratch.is_some());
+    let path = context::dockerfile(&dir, inside.as_deref().or(request.file), request.docker)?;
+    let name = path.strip_prefix(&dir).unwrap_or(&path).display().to_string();
+    let ignore = context::ignore(&dir, Some(&path), request.ignorefile)?;
+    Ok(Input { source: context::read(&path, &name)?, ignore, context: Some(dir), _scratch: scratch })
+}
+
+fn from_stdin(paths: &Paths, request: &Request<'_>) -> Result<Input> {
+    let mut input = BufReader::with_capacity(64 << 10, std::io::stdin());
+    let start = input.fill_buf().context("read standard input")?;
+    let magic = start.get(257..262) == Some(b"ustar");
+    if !magic && Compression::of(start) == Compression::None {
+        let source = Source::new("-", &bounded(&mut input)?)?;
+        return Ok(Input { source, ignore: Ignore::default(), context: None, _scratch: None });
+    }
+    let scratch = scratch(paths)?;
+    let dir = scratch.path().join("context");
+    std::fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
+    decompressed(input, |tar| super::output::unpack(tar, &dir)).context("read the context from standard input")?;
+    in_directory(dir, Some(scratch), request, false)
+}
+
+fn scratch(paths: &Paths) -> Result<Scratch> {
+    store::open(paths)?;
+    Scratch::new(paths, &IdMap::detect()?)
+}
+
+fn bounded(input: &mut dyn Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(MAX_DOCKERFILE as u64 + 1).read_to_end(&mut bytes).context("read the Dockerfile from standard input")?;
+    Ok(bytes)
+}
