@@ -21,6 +21,7 @@ pub const FILES: &[&str] = &[
     "held-layers",
     "events.jsonl",
     "events.jsonl.1",
+    "places.json",
 ];
 
 /// Whether an entry of the data directory is one that coracle makes there.

@@ -31,6 +31,10 @@ fn find(env: &TestEnv) -> Vec<String> {
     for sub in ["containers", "names", "tmp", "trash"] {
         found.extend(entries(&env.root().join(sub)).map(|e| format!("file {e}")));
     }
+    // `system check` and `system reset` must know what commands leave in the store.
+    let strange = |e: &fs::DirEntry| !coracle::state::store::is_ours(&e.file_name().to_string_lossy());
+    let top = fs::read_dir(env.root()).into_iter().flatten().flatten().filter(strange);
+    found.extend(top.map(|e| format!("unknown file {}", e.path().display())));
     found.extend(entries(&env.runroot().join("c")).map(|e| format!("socket directory {e}")));
     found
 }

@@ -212,6 +212,13 @@ pub fn probe_storage(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
 }
 
 fn try_overlay(dir: &Path) -> Result<()> {
+    let tried = overlay_in(dir);
+    // The kernel makes `work/work` with no permission at all: only we, with root's capabilities here, can empty it.
+    let _ = std::fs::remove_dir_all(dir.join("work"));
+    tried
+}
+
+fn overlay_in(dir: &Path) -> Result<()> {
     for name in ["lower", "upper", "work", "merged"] {
         std::fs::create_dir(dir.join(name)).with_context(|| format!("make {}", dir.join(name).display()))?;
     }
