@@ -176,7 +176,7 @@ mod tests {
         for (line, want) in [
             ("rnu", "there is no command 'rnu' (hint: did you mean 'run'?)"),
             ("xyzzy", "there is no command 'xyzzy' (hint: see 'coracle --help')"),
-            ("push x", "this version has no command 'push'"),
+            ("kube play x", "this version has no command 'kube'"),
             ("container lss", "container: there is no command 'lss' (hint: did you mean 'ls'?)"),
             ("--root /x run --nmae y z", "run: there is no option '--nmae' (hint: did you mean '--name'?)"),
             ("version --quux", "version: there is no option '--quux' (hint: see 'coracle version --help')"),
