@@ -167,6 +167,32 @@ fn pull_from_a_registry_filled_by_skopeo() {
 }
 
 #[test]
+fn images_that_buildah_made_and_pushed_run() {
+    need!("docker-registry", "buildah", "busybox", "unshare");
+    let env = TestEnv::new();
+    let registry = Registry::start(&env.path("registry")).unwrap();
+    for format in ["oci", "docker"] {
+        let name = registry.name(format);
+        let script = format!(
+            r#"b() {{ buildah --root $PWD/b --runroot $PWD/b-run --storage-driver vfs "$@"; }}
+            mkdir -p tree/bin; cp $(command -v busybox) tree/bin/; ln -sf busybox tree/bin/echo; echo 7 > tree/owned
+            c=$(b from scratch); b copy -q $c tree /; b copy -q --chown 7:8 $c tree/owned /owned
+            b config --cmd '["echo","made","by","buildah"]' --env PATH=/bin --label tool=buildah --user 7 $c
+            b commit -q --format {format} $c made; b push -q --tls-verify=false made docker://{name}"#
+        );
+        env.finish(&mut as_mapped_root(&env, &script), b"").success();
+        env.run(["run", "--rm", &name]).success().prints("made by buildah\n");
+        let owner = env.run(["run", "--rm", &name, "busybox", "stat", "-c", "%u:%g", "/owned"]).success();
+        assert_eq!(
+            (owner.line().as_str(), env.run(["run", "--rm", &name, "busybox", "id", "-u"]).success().line()),
+            ("7:8", "7".into())
+        );
+        let labels = env.run(["image", "inspect", "--format", "{{.Config.Labels.tool}}", &name]);
+        labels.success().prints("buildah\n");
+    }
+}
+
+#[test]
 fn registry_faults_are_clear() {
     need!("docker-registry", "skopeo", "umoci", "busybox", "htpasswd");
     let env = TestEnv::new();
@@ -223,53 +249,70 @@ fn a_platform_that_is_not_there() {
     assert!(out.code == 125 && out.stderr.contains("s390x") || out.code == 126 || out.code == 127, "{out}");
 }
 
-/// Unpacks with umoci as well and compares the two trees entry by entry, as seen inside a container of each.
-fn same_as_umoci(env: &TestEnv, layout: &str, image: &str) {
-    let list = "cd /t && find . -xdev ! -path ./dev/\\* -printf '%p %y %m %U %G %s %n %l %T@\\n' | sed -E 's/^(.* d [0-9]+ [0-9]+ [0-9]+) [0-9]+ [0-9]+/\\1/' | sort";
-    // umoci unpacks into a bundle as the same ids in the same kind of user namespace that we use.
-    let script = format!(
-        "umoci unpack --image {layout} bundle >/dev/null && cd / && T={}/bundle/rootfs && cd $T && {} && (find . -xdev -print0 | sort -z | xargs -0 getfattr -h -d -m - 2>/dev/null | grep -v user.overlay || true)",
-        env.dir.display(),
-        list.replace("cd /t && ", "")
-    );
-    let mut umoci = if common::is_root() { env.program("sh") } else { env.program("unshare") };
-    if common::is_root() {
-        umoci.args(["-c", &script]);
-    } else {
-        umoci.args(["--user", "--map-root-user", "--map-auto", "--setuid", "0", "--setgid", "0", "sh", "-c", &script]);
+/// `sh -c SCRIPT` as root of a namespace with all ids that we may map, and with mounts of its own.
+fn as_mapped_root(env: &TestEnv, script: &str) -> std::process::Command {
+    let mut command = env.program("unshare");
+    command.arg("--mount");
+    if !common::is_root() {
+        command.args(["--user", "--map-root-user", "--map-auto", "--setuid", "0", "--setgid", "0"]);
+        // podman and buildah take this for the namespace that they would make themselves.
+        let id = rustix::process::geteuid().as_raw().to_string();
+        command.env("_CONTAINERS_USERNS_CONFIGURED", "done");
+        command.env("_CONTAINERS_ROOTLESS_UID", &id).env("_CONTAINERS_ROOTLESS_GID", &id);
     }
-    let theirs = env.finish(&mut umoci, b"").success().stdout;
-    let ours_script = format!(
-        "{} && (find . -xdev -print0 | sort -z | xargs -0 getfattr -h -d -m - 2>/dev/null | grep -v user.overlay || true)",
-        list.replace("cd /t && ", "cd $1 && ")
-    );
+    command.env("BUILDAH_ISOLATION", "chroot").args(["sh", "-euc", script]);
+    command
+}
+
+/// Compares the tree of the image entry by entry with what `theirs`, the shell script of another tool, leaves in its
+/// working directory: kinds, modes, owners, sizes, links, times, extended attributes; but for `other` directories.
+fn same_tree(env: &TestEnv, tool: &str, theirs: &str, image: &str, other: &[&str]) {
+    // The root directory itself: containers/storage does not take it from the layer.
+    let list = "find . -xdev -mindepth 1 ! -path ./dev/\\* -printf '%p %y %m %U %G %s %n %l %T@\\n' |
+        sed -E 's/^(.* d [0-9]+ [0-9]+ [0-9]+) [0-9]+ [0-9]+/\\1/' | sort
+        find . -xdev -mindepth 1 -print0 | sort -z | xargs -0 getfattr -h -d -m - 2>/dev/null | grep -v user.overlay || true";
+    let theirs = env.finish(&mut as_mapped_root(env, &format!("{theirs}\n{list}")), b"").success().stdout;
     let id = env.run(["create", "--network", "none", image, "true"]).success().line();
-    let tar = env.path("root.tar");
     let out = env.run(["cp", &format!("{id}:/."), "-"]).success();
-    std::fs::write(&tar, out.stdout_bytes).unwrap();
-    let script = format!(
-        "mkdir ours && tar --xattrs --xattrs-include='*' --numeric-owner -C ours -xpf root.tar && set -- {}/ours && {ours_script}",
-        env.dir.display()
+    env.run(["rm", &id]).success();
+    std::fs::write(env.path("root.tar"), out.stdout_bytes).unwrap();
+    let ours = format!(
+        "rm -rf ours; mkdir ours; tar --xattrs --xattrs-include='*' --numeric-owner -C ours -xpf root.tar; cd ours\n{list}"
     );
-    let mut shell = if common::is_root() { env.program("sh") } else { env.program("unshare") };
-    if common::is_root() {
-        shell.args(["-c", &script]);
-    } else {
-        shell.args(["--user", "--map-root-user", "--map-auto", "--setuid", "0", "--setgid", "0", "sh", "-c", &script]);
-    }
-    let ours = env.finish(&mut shell, b"").success().stdout;
-    let (a, b): (Vec<&str>, Vec<&str>) = (theirs.lines().collect(), ours.lines().collect());
+    let ours = env.finish(&mut as_mapped_root(env, &ours), b"").success().stdout;
+    let same = |line: &&str| !other.iter().any(|dir| line.starts_with(&format!("{dir} d ")));
+    let (a, b): (Vec<&str>, Vec<&str>) = (theirs.lines().filter(same).collect(), ours.lines().filter(same).collect());
     assert!(a.len() > 20, "{a:?}");
     let only = |x: &[&str], y: &[&str]| {
         let y: std::collections::HashSet<&str> = y.iter().copied().collect();
         x.iter().filter(|l| !y.contains(*l)).take(15).map(|l| l.to_string()).collect::<Vec<_>>().join("\n")
     };
-    assert!(a == b, "{} and {} lines;\nonly umoci:\n{}\nonly ours:\n{}", a.len(), b.len(), only(&a, &b), only(&b, &a));
+    let (lines, more) = (a.len(), b.len());
+    assert!(a == b, "{lines} and {more} lines;\nonly {tool}:\n{}\nonly ours:\n{}", only(&a, &b), only(&b, &a));
+}
+
+/// Unpacks with umoci as well: into a bundle, as the same ids in the same kind of user namespace that we use.
+fn same_as_umoci(env: &TestEnv, layout: &str, image: &str) {
+    same_tree(env, "umoci", &format!("umoci unpack --image {layout} bundle >/dev/null; cd bundle/rootfs"), image, &[]);
+}
+
+/// Mounts the image with podman as well. `implied`: directories of a lower layer that an upper one names in paths only.
+/// containers/storage makes them anew there (root's, 0755, now), and so hides the lower layer's owner, mode and time; we
+/// keep those, as umoci and docker do.
+fn same_as_podman(env: &TestEnv, archive: &Path, image: &str, implied: &[&str]) {
+    let script = format!(
+        // Its path of sockets may have 50 characters; what is mounted here nobody else sees.
+        "mount -t tmpfs podman /media
+        p() {{ podman --root $PWD/podman --runroot /media/run --storage-driver overlay \"$@\"; }}
+        p load -qi {} >/dev/null; cd $(p image mount $(p images -q | head -n 1))",
+        archive.display()
+    );
+    same_tree(env, "podman", &script, image, implied);
 }
 
 #[test]
-fn special_files_unpack_as_with_umoci() {
-    need!("umoci", "skopeo", "getfattr", "unshare", "python3");
+fn special_files_unpack_as_with_umoci_and_podman() {
+    need!("umoci", "skopeo", "podman", "getfattr", "unshare", "python3");
     let env = busybox_env!();
     // Attributes that only a privileged tar could read from files; a directory `etc` that this layer only implies.
     let python = r"
@@ -307,6 +350,7 @@ t.close()
     fixtures::sh(&env.dir, script);
     env.sh("load -i x.tar").success();
     same_as_umoci(&env, "l:x", "localhost/x");
+    same_as_podman(&env, &env.path("x.tar"), "localhost/x", &["./bin", "./dir"]);
 }
 
 #[test]
@@ -327,12 +371,13 @@ fn sixty_layers_and_many_small_files() {
 }
 
 #[test]
-fn debian_unpacks_as_with_umoci() {
-    need!("umoci", "getfattr", "unshare");
+fn debian_unpacks_as_with_umoci_and_podman() {
+    need!("umoci", "podman", "getfattr", "unshare");
     let env = prepared_env!("debian.tar");
     let archive = fixtures::prepared("debian.tar").unwrap();
     fixtures::sh(&env.dir, &format!("mkdir l && tar -C l -xf {}", archive.display()));
     same_as_umoci(&env, "l:localhost/debian:latest", "localhost/debian");
+    same_as_podman(&env, &archive, "localhost/debian", &[]);
     // What the image was made without (contrib/test-images) is missing by intent.
     let verify = "dpkg --verify | grep -vE '^missing +/usr/share/(doc|locale|man)/'; true";
     env.run(["run", "--rm", "localhost/debian", "sh", "-c", verify]).success().prints("");

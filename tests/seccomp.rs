@@ -85,6 +85,7 @@ fn calls_of_64_bit_programs() {
     is("", 3, EBADF); // close(-1) gets through
     is("", 165, EPERM); // mount
     is("", 272, EPERM); // unshare
+    is("", 321, EPERM); // bpf
     is("", 425, EPERM); // io_uring_setup
     is("", 435, ENOSYS); // clone3
     is("", 2000, ENOSYS); // newer than everything
@@ -106,6 +107,7 @@ fn calls_of_32_bit_programs() {
     is(6, EBADF); // close(-1)
     is(21, EPERM); // mount
     is(310, EPERM); // unshare
+    is(357, EPERM); // bpf
     is(435, ENOSYS); // clone3
     is(2000, ENOSYS);
 }

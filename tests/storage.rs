@@ -159,3 +159,14 @@ fn devices() {
     env.sh("run --rm --device /etc/passwd busybox true").fails(125, &["/etc/passwd", "not a device"]);
     env.sh("run --rm --device vendor.example/gpu=all busybox true").fails(125, &["CDI"]);
 }
+
+#[test]
+fn ps_counts_files_of_all_ids() {
+    let env = busybox_env!();
+    let script = "mkdir -m 700 /own; head -c 1000 /dev/zero > /own/f; chown -R app /own";
+    env.run(["run", "--name", "c", "busybox", "sh", "-c", script]).success();
+    env.sh("create --name none busybox").success();
+    let rows = env.run(["ps", "-as", "--sort", "size", "--format", "{{.Names}} {{.Size}}"]).success();
+    let _ = rows.prints("none 0B\nc 1kB\n");
+    assert_eq!(env.run(["inspect", "-s", "--format", "{{.SizeRw}}", "c"]).success().line(), "1000");
+}

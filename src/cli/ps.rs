@@ -6,6 +6,7 @@ use crate::engine::filter::Filters;
 use crate::engine::ps;
 use crate::error::{Error, Result};
 use crate::state::containers::Container;
+use std::collections::HashMap;
 
 /// List containers.
 #[derive(clap::Args, Debug)]
@@ -78,14 +79,16 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     if let Some(last) = last {
         found.truncate(usize::try_from(last).unwrap_or(usize::MAX));
     }
-    sort(&mut found, args.sort.as_deref())?;
+    let key = args.sort.as_deref();
+    let sizes = if args.size || key == Some("size") { ps::sizes(&found)? } else { HashMap::new() };
+    sort(&mut found, key, &sizes)?;
     if args.quiet && args.format.is_none() {
         let ids = found.iter().map(|c| if args.no_trunc { c.id.as_str() } else { c.short_id() });
         return output::raw(ids.map(|id| format!("{id}\n")).collect::<String>().as_bytes()).map(|()| 0);
     }
     let configured = docker_config::load(cx).ps_format;
     let format = args.format.as_deref().or(configured.as_deref());
-    let need = ps_row::Need { size: args.size, spec: format.is_some(), full: args.no_trunc };
+    let need = ps_row::Need { sizes, spec: format.is_some(), full: args.no_trunc };
     let rows = found.iter().map(|c| ps_row::row(cx, c, &need)).collect();
     let mut columns = COLUMNS.to_vec();
     if args.size {
@@ -97,7 +100,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     Ok(0)
 }
 
-fn sort(found: &mut [Container], key: Option<&str>) -> Result<()> {
+fn sort(found: &mut [Container], key: Option<&str>, sizes: &HashMap<String, u64>) -> Result<()> {
     let Some(key) = key else { return Ok(()) };
     match key {
         "created" | "runningfor" => found.sort_by(|a, b| a.config.created.cmp(&b.config.created)),
@@ -106,7 +109,7 @@ fn sort(found: &mut [Container], key: Option<&str>) -> Result<()> {
         "names" | "name" => found.sort_by(|a, b| a.name.cmp(&b.name)),
         "command" => found.sort_by(|a, b| a.config.command.cmp(&b.config.command)),
         "status" => found.sort_by_key(ps_row::status),
-        "size" => found.sort_by_cached_key(|c| ps::size(c).unwrap_or(0)),
+        "size" => found.sort_by_key(|c| sizes.get(&c.id).copied()),
         _ => {
             return Err(Error::user(format!("sort by '{key}': unknown key"))
                 .hint("created, id, image, names, command, runningfor, size or status"));

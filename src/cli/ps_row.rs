@@ -2,16 +2,16 @@
 
 use super::{Cx, human};
 use crate::engine::filter::network_name;
-use crate::engine::ps;
 use crate::spec::model::{MountKind, Spec};
 use crate::state::container::{PortMapping, Status};
 use crate::state::containers::{self, Container};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// What a row is to hold beyond the cheap fields.
 pub struct Need {
-    /// Count the bytes of its files.
-    pub size: bool,
+    /// Bytes of the containers' own files by id; empty where nobody asked.
+    pub sizes: HashMap<String, u64>,
     /// Fields that need spec.json.
     pub spec: bool,
     /// Nothing shortened.
@@ -43,7 +43,7 @@ pub fn row(cx: &Cx, c: &Container, need: &Need) -> Value {
         "Pid": c.state.pid,
         "ExitCode": c.state.exit_code,
         "Restarts": c.state.restarts,
-        "Size": if need.size { human::size(ps::size(c).unwrap_or(0)) } else { "0B".into() },
+        "Size": need.sizes.get(&c.id).map_or_else(|| "0B".into(), |bytes| human::size(*bytes)),
         "Platform": "",
     });
     if need.spec

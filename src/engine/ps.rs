@@ -1,9 +1,9 @@
 //! `ps`: containers as they stand.
 
-use super::{Ctx, recover};
+use super::{Ctx, recover, size};
 use crate::error::Result;
 use crate::state::containers::{self, Container};
-use std::os::unix::fs::MetadataExt;
+use std::collections::HashMap;
 
 /// All containers, newest first, as they really stand. Waits for nobody; what a dead monitor left behind is mended on
 /// the way if nobody else is at it.
@@ -23,21 +23,9 @@ pub fn find(ctx: &Ctx, text: &str) -> Result<Container> {
     containers::load(&ctx.paths, &containers::resolve(&ctx.paths, text)?)
 }
 
-/// Bytes that the container's own files take (docker's SizeRw). Directories of subordinate ids that the user can't
-/// read are left out.
-pub fn size(container: &Container) -> Result<u64> {
-    let mut total = 0;
-    let mut open = vec![container.dir.upper()];
-    while let Some(dir) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
-        for entry in entries.flatten() {
-            let Ok(meta) = entry.path().symlink_metadata() else { continue };
-            if meta.is_dir() {
-                open.push(entry.path());
-            } else if meta.is_file() {
-                total += meta.size();
-            }
-        }
-    }
-    Ok(total)
+/// Bytes that the own files of each container take (docker's SizeRw), by id. One job for all of them.
+pub fn sizes(containers: &[Container]) -> Result<HashMap<String, u64>> {
+    let uppers = containers.iter().map(|c| c.dir.upper()).collect();
+    let ids = containers.iter().map(|c| c.id.clone());
+    Ok(ids.zip(size::trees(uppers)?.iter().map(|usage| usage.bytes)).collect())
 }

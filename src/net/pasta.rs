@@ -68,6 +68,10 @@ fn arguments(user: &[String], pid_file: &Path, pid: i32) -> Vec<OsString> {
         }
     }
     // Else the gateway's address leads to the host's loopback. `--map-gw` is podman's word for leaving it so.
+    // As root it would become nobody, who may not enter the container's namespaces.
+    if rustix::process::geteuid().is_root() && !given(&["--runas"]) {
+        add(&["--runas", "0:0"]);
+    }
     if !given(&["--map-gw", "--no-map-gw"]) {
         add(&["--no-map-gw"]);
     }
