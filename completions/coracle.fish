@@ -67,11 +67,13 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "restart" -d 'Stop c
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rm" -d 'Remove containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "run" -d 'Create and start a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "save" -d 'Save images as an archive or a directory'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "search" -d 'Search registries for images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "start" -d 'Start created or stopped containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "stop" -d 'Stop running containers: their stop signal, then SIGKILL'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Give an image further names'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "top" -d 'Show the processes of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "untag" -d 'Take names away from an image; the image stays'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "version" -d 'Show the version'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "wait" -d 'Wait until containers end, and print their exit codes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "builder" -d 'Build images, manage the build cache'
@@ -483,6 +485,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -s P -l publish-all
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-hosts -d 'Leave the image\'s /etc/hosts alone'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l privileged -d 'Give the container all capabilities and no seccomp filter (never more than you have)'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand save" -s o -l output -d 'File or directory to write; standard output by default' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand save" -l format -d 'docker-archive, oci-archive, oci-dir (a directory with an OCI layout), docker-dir (one with a Docker manifest)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand save" -l compress -d 'Compress the layers of a docker-dir'
+complete -c coracle -n "__fish_coracle_using_subcommand save" -l uncompressed -d 'Accepted for podman\'s scripts: layers stay as they are'
+complete -c coracle -n "__fish_coracle_using_subcommand save" -s m -l multi-image-archive -d 'Save several images, where podman takes further words for names of the first'
+complete -c coracle -n "__fish_coracle_using_subcommand save" -s q -l quiet -d 'Accepted: nothing but the archive is printed'
+complete -c coracle -n "__fish_coracle_using_subcommand save" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand search" -l limit -d 'At most so many results of each registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand search" -s f -l filter -d 'Only what matches: stars=N, is-official=BOOL, is-automated=BOOL (more than once: all)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand search" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template' -r
@@ -514,6 +523,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand stop" -s i -l ignore -d 
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand tag" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand top" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand untag" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand version" -s f -l format -d 'Print as json or by a Go template' -r
 complete -c coracle -n "__fish_coracle_using_subcommand version" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'What to wait for: not-running (stopped, exited), next-exit, removed, running' -r
@@ -908,22 +918,25 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Don\'t ask'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -l dry-run -d 'Only say what would be removed'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -s h -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "build" -d 'Build an image from a Dockerfile'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "diff" -d 'Show what a container changed in its files, or an image in those of the image below it'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "history" -d 'Show how an image came to be, its latest step first'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "import" -d 'Make an image of a root file system\'s tar archive'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "load" -d 'Load images from an archive'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "pull" -d 'Pull images from a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "push" -d 'Push an image to a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "tag" -d 'Give an image further names'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "ls" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "list" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "rm" -d 'Remove images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "remove" -d 'Remove images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "exists" -d 'Tell by the exit code whether an image is in the store: 0 yes, 1 no, 125 error'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "inspect" -d 'Show the details of images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push tag ls list rm remove exists inspect prune" -f -a "prune" -d 'Remove unused images: those without a name that no container uses'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "diff" -d 'Show what a container changed in its files, or an image in those of the image below it'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "history" -d 'Show how an image came to be, its latest step first'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "import" -d 'Make an image of a root file system\'s tar archive'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "load" -d 'Load images from an archive'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "pull" -d 'Pull images from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "push" -d 'Push an image to a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "save" -d 'Save images as an archive or a directory'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "tag" -d 'Give an image further names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "tree" -d 'Show the layers of an image, the lowest first, and the names of other images that end at each'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "untag" -d 'Take names away from an image; the image stays'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "ls" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "list" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "rm" -d 'Remove images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "remove" -d 'Remove images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "exists" -d 'Tell by the exit code whether an image is in the store: 0 yes, 1 no, 125 error'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "inspect" -d 'Show the details of images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "prune" -d 'Remove unused images: those without a name that no container uses'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name of the image; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
@@ -1026,7 +1039,17 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s a -l all-tags -d 'Push every tag of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l remove-signatures -d 'Accepted and ignored (signatures are never pushed)'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'File or directory to write; standard output by default' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'docker-archive, oci-archive, oci-dir (a directory with an OCI layout), docker-dir (one with a Docker manifest)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l compress -d 'Compress the layers of a docker-dir'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Accepted for podman\'s scripts: layers stay as they are'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Save several images, where podman takes further words for names of the first'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Accepted: nothing but the archive is printed'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tree" -l whatrequires -d 'Show the images that are built upon it instead'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from untag" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only images that fit: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], label!=…, before=IMAGE, since=IMAGE, until=TIME, id=ID, digest=DIGEST, containers=BOOL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l sort -d 'Order by: created, id, repository, size, tag' -r

@@ -262,3 +262,34 @@ fn others_run_what_was_committed() {
     }
     assert_eq!(std::fs::metadata(env.path("bundle/rootfs/sparse")).unwrap().len(), (3 << 20) + 4);
 }
+
+#[test]
+fn a_killed_commit_or_save_leaves_nothing_half_done() {
+    if !tools() {
+        skip!("the test image can't be made");
+    }
+    let env = worked();
+    for (step, args) in [
+        ("commit:packing", vec!["commit", "c", "img"]),
+        ("commit:layer", vec!["commit", "c", "img"]),
+        ("commit:composed", vec!["commit", "c", "img"]),
+        ("save:written", vec!["save", "-o", "out.tar", "busybox"]),
+        ("save:written", vec!["save", "--format", "oci-dir", "-o", "out.dir", "busybox"]),
+    ] {
+        let mut command = env.command(&args);
+        command.env("CORACLE_TEST_STOP_AT", step).stdout(std::process::Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        common::eventually(step, 20, || std::fs::read_to_string(&stat).is_ok_and(|s| s.contains(") T ")));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(env.sh("images --format '{{.Repository}}'").success().stdout, "localhost/busybox\n", "{step}");
+        assert!(!env.path("out.tar").exists() && !env.path("out.dir").exists(), "{step}");
+        env.sh("diff c").success().prints(CHANGES);
+    }
+    let before = env.sh("commit c img").success().line();
+    env.sh("run --rm img cat /added").success().prints("add\n");
+    // What the killed ones stored is collected with the next removal.
+    assert_eq!(env.sh("rmi img").success().stdout.lines().last(), Some(format!("Deleted: {before}").as_str()));
+    assert_eq!(std::fs::read_dir(env.root().join("tmp")).unwrap().count(), 0);
+}

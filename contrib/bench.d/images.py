@@ -6,7 +6,7 @@ command made is removed again outside the measured time.
 
 import hashlib, json, os, shutil, socket, statistics, subprocess, sys, tarfile, time
 
-CASES = ["pull_gzip", "pull_zstd"]
+CASES = ["pull_gzip", "pull_zstd", "commit", "diff", "save", "load"]
 # MB of files a layer: a large base, then ever smaller additions, as images are.
 LAYERS = [120, 80, 60, 40, 20, 10, 5, 1]
 KIND = "application/vnd.oci.image."
@@ -90,6 +90,52 @@ class Images:
 
     def pull_zstd(self):
         self.pull("zstd")
+
+    def pulled(self):
+        """The image in both stores, for the cases that don't pull."""
+        name = self.name("gzip")
+        for tool, verify in (("coracle", []), ("podman", ["--tls-verify=false"])):
+            if tool in self.bench.tools:
+                self.bench.sh(self.bench.tools[tool] + ["pull", "-q", *verify, name])
+        return name
+
+    def changed(self):
+        """A container of each with 2000 new files."""
+        script = "mkdir /new; for n in $(seq 2000); do echo file $n > /new/$n; done"
+        for tool in ("coracle", "podman"):
+            if tool in self.bench.tools:
+                known = self.bench.sh(self.bench.tools[tool] + ["ps", "-a", "--format", "{{.Names}}"]).split()
+                if "changed" not in known:
+                    self.bench.sh(self.bench.tools[tool] + ["run", "--network", "none", "--name", "changed",
+                                                            "localhost/bench:5", "/bin/sh", "-c", script])
+
+    def both(self, *args):
+        return {"coracle": list(args), "podman": list(args)}
+
+    def commit(self):
+        self.changed()
+        self.compare("commit of 2000 new files", self.both("commit", "-q", "changed", "made"), self.both("rmi", "made"))
+
+    def diff(self):
+        self.changed()
+        self.compare("diff of 2000 new files", self.both("diff", "changed"), {})
+
+    def save(self):
+        name, out = self.pulled(), self.dir + "/saved.tar"
+        undo = lambda: os.unlink(out)
+        for kind in ("docker-archive", "oci-archive"):
+            self.compare(f"save as {kind}", self.both("save", "-q", "--format", kind, "-o", out, name),
+                         {"coracle": undo, "podman": undo})
+
+    def load(self):
+        name, out = self.pulled(), self.dir + "/saved.tar"
+        for kind in ("docker-archive", "oci-archive"):
+            self.bench.sh(self.bench.tools["coracle"] + ["save", "--format", kind, "-o", out, name])
+            for tool in self.both():
+                self.bench.sh(self.bench.tools[tool] + ["rmi", name])
+            self.compare(f"load of a {kind}", self.both("load", "-q", "-i", out), self.both("rmi", name))
+            os.unlink(out)
+            self.pulled()
 
     def close(self):
         if self.registry:

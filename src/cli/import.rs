@@ -3,15 +3,15 @@
 use super::progress_reading::Reading;
 use super::{Cx, Personality, epoch, output};
 use crate::engine::images::{self, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::{ImportOptions, RunConfig, host_architecture};
-use crate::registry::Platform;
+use crate::registry::{Platform, PullOptions};
 use std::path::{Path, PathBuf};
 
 /// Make an image of a root file system's tar archive.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The archive (plain, gzip, zstd, xz, bzip2), or - for standard input
+    /// The archive (plain, gzip, zstd, xz, bzip2), its http or https address, or - for standard input
     #[arg(value_name = "FILE")]
     file: String,
     /// Name of the image
@@ -42,10 +42,6 @@ pub struct Args {
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let docker = cx.personality == Personality::Docker;
-    if args.file.contains("://") {
-        return Err(Error::unsupported(format!("import {}: addresses are not fetched", args.file))
-            .hint(format!("curl -L {} | coracle import - NAME", args.file)));
-    }
     let mut config = RunConfig::default();
     for text in &args.change {
         super::change::apply(&mut config, text)?;
@@ -68,7 +64,12 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     options.architecture = args.arch.unwrap_or(options.architecture);
     options.variant = args.variant.unwrap_or(options.variant);
     let path = PathBuf::from(&args.file);
-    let source = if args.file == "-" { Source::Stdin } else { Source::Path(Path::new(&path)) };
+    let connection = PullOptions { env: super::connection_flags::environment(), ..PullOptions::default() };
+    let source = match args.file.as_str() {
+        "-" => Source::Stdin,
+        url if url.starts_with("http://") || url.starts_with("https://") => Source::Url(url, &connection),
+        _ => Source::Path(Path::new(&path)),
+    };
     let bar = Reading::new(args.quiet, None);
     let id = images::import(&cx.engine, source, &options, &|step| bar.step(step));
     bar.end();

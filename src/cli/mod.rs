@@ -30,6 +30,7 @@ pub mod human;
 mod image_exists;
 mod image_inspect;
 mod image_prune;
+mod image_tree;
 mod images;
 mod import;
 mod info;
@@ -59,6 +60,7 @@ mod root;
 mod run;
 mod run_flags;
 mod run_request;
+mod save;
 mod search;
 mod select;
 mod start;
@@ -72,6 +74,7 @@ mod tag;
 pub mod template;
 pub mod term;
 mod top;
+mod untag;
 mod usage;
 mod version;
 mod volume_create;
@@ -197,11 +200,13 @@ pub enum Command {
     Rm(rm::Args),
     Rmi(rmi::Args),
     Run(run::Args),
+    Save(save::Args),
     Search(search::Args),
     Start(start::Args),
     Stop(stop::Args),
     Tag(tag::Args),
     Top(top::Args),
+    Untag(untag::Args),
     Version(version::Args),
     Wait(wait::Args),
     /// Build images, manage the build cache
@@ -279,7 +284,10 @@ pub enum ImageCommand {
     Load(load::Args),
     Pull(pull::Args),
     Push(push::Args),
+    Save(save::Args),
     Tag(tag::Args),
+    Tree(image_tree::Args),
+    Untag(untag::Args),
     #[command(visible_alias = "list")]
     Ls(images::Args),
     #[command(visible_alias = "remove")]
@@ -335,11 +343,13 @@ impl Command {
             Command::Rm(a) => rm::run(a, cx),
             Command::Rmi(a) => rmi::run(a, cx),
             Command::Run(a) => run::run(a, cx),
+            Command::Save(a) => save::run(a, cx),
             Command::Search(a) => search::run(a, cx),
             Command::Start(a) => start::run(a, cx),
             Command::Stop(a) => stop::run(a, cx),
             Command::Tag(a) => tag::run(a, cx),
             Command::Top(a) => top::run(a, cx),
+            Command::Untag(a) => untag::run(a, cx),
             Command::Version(a) => version::run(a, cx),
             Command::Wait(a) => wait::run(a, cx),
             Command::Container(c) => c.run(cx),
@@ -404,7 +414,10 @@ impl ImageCommand {
             ImageCommand::Load(a) => load::run(a, cx),
             ImageCommand::Pull(a) => pull::run(a, cx),
             ImageCommand::Push(a) => push::run(a, cx),
+            ImageCommand::Save(a) => save::run(a, cx),
             ImageCommand::Tag(a) => tag::run(a, cx),
+            ImageCommand::Tree(a) => image_tree::run(a, cx),
+            ImageCommand::Untag(a) => untag::run(a, cx),
             ImageCommand::Ls(a) => images::run(a, cx),
             ImageCommand::Rm(a) => rmi::run(a, cx),
             ImageCommand::Exists(a) => image_exists::run(a, cx),

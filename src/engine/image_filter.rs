@@ -128,7 +128,10 @@ fn time(image: &Image) -> Timestamp {
 /// A pattern is tried on the name with and without its tag, as people write it and in full.
 pub fn name_fits(canonical: &str, patterns: &[String]) -> bool {
     let Ok(name) = Reference::parse(canonical) else { return false };
-    let forms = [name.familiar(), name.familiar_repository(), name.canonical(), name.repository()];
+    let mut forms = vec![name.familiar(), name.familiar_repository(), name.canonical(), name.repository()];
+    // Names of this host are called by their last part, too.
+    let local = forms.iter().filter_map(|f| f.strip_prefix("localhost/").map(str::to_string)).collect::<Vec<_>>();
+    forms.extend(local);
     patterns.iter().any(|p| forms.iter().any(|f| glob(p.as_bytes(), f.as_bytes())))
 }
 
@@ -192,6 +195,7 @@ mod tests {
         for pattern in ["deb", "debian:12", "*/debian", "debia[^n]", "docker.io/*", "[", "debian["] {
             assert!(!fits(pattern), "{pattern}");
         }
+        assert!(name_fits("localhost/mine:1", &["mine".into()]) && name_fits("localhost/mine:1", &["m*:1".into()]));
         assert!(name_fits("ex.com/a/b:1", &["ex.com/*/b".into()]) && !name_fits("ex.com/a/b:1", &["ex.com/*".into()]));
     }
 }

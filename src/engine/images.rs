@@ -3,6 +3,7 @@
 use super::Ctx;
 use crate::error::{Context, Error, Result};
 use crate::image::{Image, ImportOptions, Loaded, Reference, Store};
+use crate::registry::{PullOptions, fetch};
 use crate::state::containers::{self, Container};
 use crate::userns::IdMap;
 use std::fs::File;
@@ -75,6 +76,27 @@ pub fn tag(ctx: &Ctx, name: &str, names: &[Reference]) -> Result<()> {
         store.tag(&store.descriptor(&image)?, name)?;
     }
     Ok(())
+}
+
+/// Takes names (all of them for none) away from an image, which stays.
+///
+/// # Errors
+/// NotFound for a name that the image does not have; nothing is taken away then.
+pub fn untag(ctx: &Ctx, word: &str, names: &[String], docker: bool) -> Result<()> {
+    let store = Store::open(&ctx.paths)?;
+    store.lease()?;
+    let image = store.lookup(word)?;
+    let mut taken = Vec::new();
+    for name in names {
+        let canonical = meant_name(&image, name).map_or_else(|| new_name(name, docker).map(|n| n.canonical()), Ok)?;
+        if !image.names.contains(&canonical) {
+            return Err(Error::not_found(format!("untag image {word}: it is not called {name}"))
+                .hint(format!("its names: {}", image.names.join(", "))));
+        }
+        taken.push(canonical);
+    }
+    let all = if names.is_empty() { &image.names } else { &taken };
+    all.iter().try_for_each(|name| store.untag(&Reference::parse(name)?).map(drop))
 }
 
 /// A name to give: one with a digest can only be pulled. A bare word is Docker's or (as podman has it) a name of this
@@ -172,6 +194,8 @@ pub enum Source<'a> {
     Stdin,
     /// A file, or (for `load`) a directory.
     Path(&'a Path),
+    /// An http or https address (for `import`).
+    Url(&'a str, &'a PullOptions),
 }
 
 impl Source<'_> {
@@ -179,12 +203,14 @@ impl Source<'_> {
         match self {
             Source::Stdin => "standard input".into(),
             Source::Path(path) => path.display().to_string(),
+            Source::Url(url, _) => (*url).to_string(),
         }
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Read + Send>> {
         match self {
             Source::Stdin => Ok(Box::new(std::io::stdin())),
+            Source::Url(url, options) => Ok(Box::new(fetch(url, options)?)),
             Source::Path(path) => Ok(Box::new(File::open(path).with_context(|| format!("open {}", path.display()))?)),
         }
     }

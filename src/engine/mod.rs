@@ -29,6 +29,7 @@ pub mod rename;
 pub mod reset;
 pub mod restart;
 pub mod rm;
+pub mod save;
 pub mod search;
 pub mod size;
 pub mod start;

@@ -32,7 +32,7 @@ mod unpack;
 
 pub use apply::{Limits, Owners, apply};
 pub use archive::decompressed;
-pub use archive::{ImportOptions, Loaded, ReadProgress};
+pub use archive::{ImportOptions, Loaded, ReadProgress, SaveFormat, ToSave};
 pub use blobs::BlobWriter;
 pub use check::{BadBlob, BadLayer, Checked, JOB as CHECK_JOB, Wrong, job as check_job};
 pub use compose::{Format, StoredLayer, fill_history};

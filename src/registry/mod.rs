@@ -10,6 +10,7 @@ mod client;
 pub mod conf;
 mod dns;
 mod fault;
+mod fetch;
 mod http;
 mod login;
 mod options;
@@ -27,6 +28,7 @@ pub use auth::{
     save as save_login, stored as stored_login,
 };
 pub use conf::Registries;
+pub use fetch::fetch;
 pub use login::check as check_login;
 pub use options::{Credentials, Env, Limits, PullOptions};
 pub use platform::Platform;

@@ -5,9 +5,11 @@ mod docker;
 mod import;
 mod oci;
 mod plain;
+mod save;
 mod source;
 
 pub use import::ImportOptions;
+pub use save::{SaveFormat, ToSave};
 pub use source::decompressed;
 
 use super::{Descriptor, Reference, Store};
@@ -36,9 +38,13 @@ impl Store {
         self.load_contents(&contents)
     }
 
-    /// Loads all images of an OCI layout or an unpacked docker-archive in the directory `dir`.
+    /// Loads all images of an OCI layout, an unpacked docker-archive or a docker-dir in the directory `dir`.
     pub fn load_directory(&self, dir: &Path, progress: ReadProgress<'_>) -> Result<Vec<Loaded>> {
         self.lease()?;
+        // Only skopeo's `dir:` has this file; its manifest.json is the image's own.
+        if dir.join("version").exists() && !dir.join("oci-layout").exists() {
+            return Ok(vec![self.load_plain_directory(dir, progress)?]);
+        }
         let contents = Contents::of_directory(self, dir, progress)?;
         self.load_contents(&contents)
     }

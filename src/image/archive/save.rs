@@ -1,0 +1,352 @@
+//! Images into archives and directories that docker, podman, skopeo and buildah read.
+//!
+//! The blobs go out as they are, so that digests stay; docker-archive alone has its layers uncompressed, by definition.
+//! Every blob is verified on the way. Nothing but the images decides the bytes: members have no times, and come in a
+//! fixed order.
+
+use super::super::manifest::{
+    DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, docker_layer,
+};
+use crate::error::{Context, Error, Result};
+use crate::image::tar::{Entry, Kind, TarWriter};
+use crate::image::{Decoder, Descriptor, Digest, Image, Index, Manifest, ParallelGzip, Reference, Store};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Where images go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveFormat {
+    DockerArchive,
+    OciArchive,
+    OciDir,
+    /// The `dir:` of skopeo: a Docker manifest and blobs.
+    DockerDir,
+}
+
+impl SaveFormat {
+    /// Parses podman's names.
+    pub fn parse(text: &str) -> Result<SaveFormat> {
+        match text {
+            "docker-archive" => Ok(SaveFormat::DockerArchive),
+            "oci-archive" => Ok(SaveFormat::OciArchive),
+            "oci-dir" | "oci" => Ok(SaveFormat::OciDir),
+            "docker-dir" | "dir" => Ok(SaveFormat::DockerDir),
+            _ => Err(Error::user(format!("save in the format '{text}'"))
+                .hint("use docker-archive, oci-archive, oci-dir or docker-dir")),
+        }
+    }
+
+    pub fn is_directory(self) -> bool {
+        matches!(self, SaveFormat::OciDir | SaveFormat::DockerDir)
+    }
+}
+
+/// An image with the names that it shall have in the archive.
+#[derive(Clone, Debug)]
+pub struct ToSave {
+    pub image: Image,
+    pub names: Vec<Reference>,
+}
+
+/// One element of docker-archive's manifest.json.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Item {
+    config: String,
+    repo_tags: Vec<String>,
+    layers: Vec<String>,
+}
+
+const NAME: &str = "org.opencontainers.image.ref.name";
+const LAYOUT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}";
+/// Layers decompressed at once.
+const WORKERS: usize = 2;
+
+impl Store {
+    /// Writes the images as one docker-archive. Starts threads.
+    pub fn save_docker_archive(&self, images: &[ToSave], out: &mut impl Write) -> Result<()> {
+        let mut tar = TarWriter::new(out);
+        let mut layers: Vec<&super::super::LayerRef> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for layer in images.iter().flat_map(|i| &i.image.layers) {
+            if seen.insert(&layer.diff_id) {
+                layers.push(layer);
+            }
+        }
+        let mut items: Vec<(String, Item)> = Vec::new();
+        for one in images {
+            let id = &one.image.id;
+            let tags = one.names.iter().map(Reference::canonical);
+            match items.iter_mut().find(|(known, _)| known == id) {
+                Some((_, item)) => item.repo_tags.extend(tags),
+                None => {
+                    let layers = one.image.layers.iter().map(|l| format!("{}.tar", l.diff_id.hex())).collect();
+                    items.push((id.clone(), Item { config: format!("{id}.json"), repo_tags: tags.collect(), layers }));
+                }
+            }
+        }
+        self.inflated(&layers, |layer, mut file, size| {
+            let name = format!("{}.tar", layer.diff_id.hex());
+            tar.start(&member(&name, size))?;
+            std::io::copy(&mut file, &mut tar).map(drop).context("write the archive")
+        })?;
+        for (id, item) in &items {
+            tar.file(&member(&item.config, 0), &self.read(&Digest::from_hex(id)?)?)?;
+        }
+        let items: Vec<&Item> = items.iter().map(|(_, item)| item).collect();
+        tar.file(&member("manifest.json", 0), &serde_json::to_vec(&items).context("encode the manifest")?)?;
+        tar.finish()?.flush().context("write the archive")
+    }
+
+    /// Gives each layer's uncompressed tar, verified, in order; they are decompressed ahead, in threads, to files
+    /// without a name.
+    fn inflated(
+        &self,
+        layers: &[&super::super::LayerRef],
+        mut use_it: impl FnMut(&super::super::LayerRef, File, u64) -> Result<()>,
+    ) -> Result<()> {
+        let next = Mutex::new(0usize);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let (send, receive) = std::sync::mpsc::channel();
+            for _ in 0..WORKERS.min(layers.len()) {
+                let send = send.clone();
+                let (next, stop) = (&next, &stop);
+                scope.spawn(move || {
+                    loop {
+                        let at = match next.lock() {
+                            Ok(mut next) if *next < layers.len() => {
+                                *next += 1;
+                                *next - 1
+                            }
+                            _ => return,
+                        };
+                        if stop.load(std::sync::atomic::Ordering::Relaxed)
+                            || send.send((at, self.inflate(layers[at]))).is_err()
+                        {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(send);
+            let mut waiting = BTreeMap::new();
+            let work = || {
+                for (at, layer) in layers.iter().enumerate() {
+                    while !waiting.contains_key(&at) {
+                        let (n, done) = receive.recv().map_err(|_| Error::bug("save: a thread died"))?;
+                        waiting.insert(n, done);
+                    }
+                    let done = waiting.remove(&at).ok_or_else(|| Error::bug("save: a layer is lost"))?;
+                    let (file, size) = done.with_context(|| format!("save layer {}", layer.digest))?;
+                    use_it(layer, file, size)?;
+                }
+                Ok(())
+            };
+            let mut work = work;
+            let done = work();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            done
+        })
+    }
+
+    fn inflate(&self, layer: &super::super::LayerRef) -> Result<(File, u64)> {
+        let path = self.blob(&layer.digest);
+        let blob = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+        let mut decoder = Decoder::new(blob)?;
+        let plain = matches!(decoder, Decoder::Plain(_));
+        let mut out = match plain {
+            true => None,
+            false => Some(tempfile::tempfile_in(self.paths.tmp()).context("make a temporary file")?),
+        };
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 256 << 10];
+        let mut size = 0;
+        loop {
+            let n = decoder.read(&mut buffer).context("read it")?;
+            if n == 0 {
+                break;
+            }
+            hash.update(&buffer[..n]);
+            size += n as u64;
+            if let Some(out) = &mut out {
+                out.write_all(&buffer[..n]).context("write a temporary file")?;
+            }
+        }
+        let digest = Digest::from_hash(hash);
+        if digest != layer.diff_id {
+            return Err(damaged(&path, &digest));
+        }
+        let mut file = match out {
+            Some(file) => file,
+            None => File::open(&path).with_context(|| format!("open {}", path.display()))?,
+        };
+        file.rewind().context("read a temporary file")?;
+        Ok((file, size))
+    }
+
+    /// Writes the images as one OCI layout in a tar.
+    pub fn save_oci_archive(&self, images: &[ToSave], out: &mut impl Write) -> Result<()> {
+        let layout = self.layout(images)?;
+        let mut tar = TarWriter::new(out);
+        tar.file(&member("oci-layout", 0), LAYOUT)?;
+        tar.file(&member("index.json", 0), &layout.index)?;
+        // Directories that only follow from their files are made with owners by some readers, which takes privilege.
+        for dir in ["blobs/", "blobs/sha256/"] {
+            tar.start(&Entry { kind: Kind::Directory, mode: 0o755, ..member(dir, 0) })?;
+        }
+        for (digest, size) in &layout.blobs {
+            let name = format!("blobs/sha256/{}", digest.hex());
+            tar.start(&member(&name, *size))?;
+            self.verified(digest, *size, layout.made.get(digest), &mut tar)?;
+        }
+        tar.finish()?.flush().context("write the archive")
+    }
+
+    /// Writes the images as an OCI layout into the empty directory `dir`.
+    pub fn save_oci_dir(&self, images: &[ToSave], dir: &Path) -> Result<()> {
+        let layout = self.layout(images)?;
+        let blobs = dir.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).with_context(|| format!("make {}", blobs.display()))?;
+        for (digest, size) in &layout.blobs {
+            let mut file = create(&blobs.join(digest.hex()))?;
+            self.verified(digest, *size, layout.made.get(digest), &mut file)?;
+        }
+        create(&dir.join("oci-layout"))?.write_all(LAYOUT).context("write oci-layout")?;
+        create(&dir.join("index.json"))?.write_all(&layout.index).context("write index.json")
+    }
+
+    /// Writes one image as a Docker manifest and blobs into the empty directory `dir`; with `compress`, layers that are
+    /// not are compressed.
+    pub fn save_docker_dir(&self, one: &ToSave, dir: &Path, compress: bool) -> Result<()> {
+        let bytes = self.read(&one.image.manifest)?;
+        let mut manifest = Manifest::parse(&bytes)?;
+        let docker = manifest.media_type == DOCKER_MANIFEST;
+        manifest.media_type = DOCKER_MANIFEST.into();
+        manifest.config.media_type = DOCKER_CONFIG.into();
+        let mut changed = !docker;
+        for layer in &mut manifest.layers {
+            layer.media_type = docker_layer(&layer.media_type).to_string();
+            let plain = layer.media_type == docker_layer(super::super::OCI_LAYER);
+            let mut file = create(&dir.join(layer.digest.hex()))?;
+            if !(compress && plain) {
+                self.verified(&layer.digest, layer.size, None, &mut file)?;
+                continue;
+            }
+            let counted = Hashing { inner: file, hash: Sha256::new(), size: 0 };
+            let mut packed = ParallelGzip::new(counted)?;
+            self.verified(&layer.digest, layer.size, None, &mut packed)?;
+            let done = packed.finish()?;
+            let old = dir.join(layer.digest.hex());
+            (layer.digest, layer.size) = (Digest::from_hash(done.hash), done.size);
+            layer.media_type = DOCKER_LAYER_GZIP.into();
+            changed = true;
+            std::fs::rename(&old, dir.join(layer.digest.hex())).with_context(|| format!("rename {}", old.display()))?;
+        }
+        let config = &manifest.config;
+        self.verified(&config.digest, config.size, None, &mut create(&dir.join(config.digest.hex()))?)?;
+        // One that is Docker's already stays as it is, to the byte.
+        let text = if changed { serde_json::to_vec(&manifest).context("encode the manifest")? } else { bytes };
+        create(&dir.join("manifest.json"))?.write_all(&text).context("write manifest.json")?;
+        create(&dir.join("version"))?.write_all(b"Directory Transport Version: 1.1\n").context("write version")
+    }
+
+    fn layout(&self, images: &[ToSave]) -> Result<Layout> {
+        let (mut blobs, mut made, mut manifests) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for one in images {
+            let bytes = self.read(&one.image.manifest)?;
+            let manifest = Manifest::parse(&bytes)?;
+            let bytes = match manifest.to_oci() {
+                Some(oci) => serde_json::to_vec(&oci).context("encode the image manifest")?,
+                None => bytes,
+            };
+            for part in manifest.layers.iter().chain([&manifest.config]) {
+                blobs.insert(part.digest.clone(), part.size);
+            }
+            let entry = Descriptor::new(OCI_MANIFEST, Digest::of(&bytes), bytes.len() as u64);
+            blobs.insert(entry.digest.clone(), entry.size);
+            made.insert(entry.digest.clone(), bytes);
+            if one.names.is_empty() && !manifests.contains(&entry) {
+                manifests.push(entry.clone());
+            }
+            for name in &one.names {
+                let mut named = entry.clone();
+                named.annotations.insert(NAME.into(), name.canonical());
+                if !manifests.contains(&named) {
+                    manifests.push(named);
+                }
+            }
+        }
+        let index = Index { schema_version: 2, media_type: OCI_INDEX.into(), manifests, annotations: BTreeMap::new() };
+        Ok(Layout { blobs, made, index: serde_json::to_vec(&index).context("encode the index")? })
+    }
+
+    /// Copies a blob (or `made`, which is one) to `out`, checking its digest and size.
+    fn verified(&self, digest: &Digest, size: u64, made: Option<&Vec<u8>>, out: &mut impl Write) -> Result<()> {
+        if let Some(bytes) = made {
+            return out.write_all(bytes).with_context(|| format!("write blob {digest}"));
+        }
+        let path = self.blob(digest);
+        let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+        let mut file = file.take(size);
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 256 << 10];
+        let mut left = size;
+        while left > 0 {
+            let n = file.read(&mut buffer).with_context(|| format!("read {}", path.display()))?;
+            if n == 0 {
+                return Err(damaged(&path, &Digest::from_hash(hash)));
+            }
+            hash.update(&buffer[..n]);
+            out.write_all(&buffer[..n]).with_context(|| format!("write blob {digest}"))?;
+            left -= n as u64;
+        }
+        let found = Digest::from_hash(hash);
+        if found == *digest { Ok(()) } else { Err(damaged(&path, &found)) }
+    }
+}
+
+/// What an OCI layout is to hold.
+struct Layout {
+    /// With their sizes.
+    blobs: BTreeMap<Digest, u64>,
+    /// Those that are not in the store: manifests translated to OCI's form.
+    made: BTreeMap<Digest, Vec<u8>>,
+    index: Vec<u8>,
+}
+
+struct Hashing {
+    inner: File,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let n = self.inner.write(buf)?;
+        self.hash.update(&buf[..n]);
+        self.size += n as u64;
+        Ok(n)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn member(name: &str, size: u64) -> Entry {
+    Entry { path: name.as_bytes().to_vec(), mode: 0o644, size, ..Entry::default() }
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create_new(path).with_context(|| format!("make {}", path.display()))
+}
+
+fn damaged(path: &Path, found: &Digest) -> Error {
+    Error::denied(format!("{} is damaged: its digest is {found}", path.display()))
+        .hint("remove the image and pull it again")
+}
