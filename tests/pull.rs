@@ -253,3 +253,77 @@ fn concurrent_pulls_of_one_image() {
     }
     assert_eq!(env.sh("images -q").success().stdout.lines().count(), 1);
 }
+
+/// An eStargz layer (github.com/containerd/stargz-snapshotter, docs/estargz.md): a gzip member for each entry, the table
+/// of contents as the last one, and an empty member with its offset. Returns the blob and the tar in it.
+fn estargz(files: &[(&str, &[u8])]) -> (Vec<u8>, Vec<u8>) {
+    use std::io::Write;
+    let member = |data: &[u8], extra: Option<Vec<u8>>| {
+        let mut builder = flate2::GzBuilder::new();
+        if let Some(extra) = extra {
+            builder = builder.extra(extra);
+        }
+        let mut encoder = builder.write(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    };
+    let (mut blob, mut whole, mut toc) = (Vec::new(), Vec::new(), Vec::new());
+    let entry = |name: &str, data: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(data.len() as u64);
+        header.set_mode(0o644);
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_data(&mut header, name, data).unwrap();
+        let size = 512 + data.len().div_ceil(512) * 512;
+        builder.into_inner().unwrap()[..size].to_vec()
+    };
+    for (name, data) in files {
+        toc.push(serde_json::json!({"name": name, "type": "reg", "size": data.len(), "offset": blob.len()}));
+        let bytes = entry(name, data);
+        blob.extend(member(&bytes, None));
+        whole.extend(bytes);
+    }
+    let table = serde_json::json!({"version": 1, "entries": toc}).to_string();
+    let offset = blob.len();
+    let last = [entry("stargz.index.json", table.as_bytes()), vec![0; 1024]].concat();
+    blob.extend(member(&last, None));
+    whole.extend(last);
+    let extra = [b"SG".to_vec(), 22u16.to_le_bytes().to_vec(), format!("{offset:016x}STARGZ").into_bytes()].concat();
+    blob.extend(member(b"", Some(extra)));
+    (blob, whole)
+}
+
+#[test]
+fn estargz_is_an_ordinary_layer() {
+    use common::hostile::{Hostile, TestImage, digest};
+    let (blob, tar) = estargz(&[(".prefetch.landmark", b"\x0f"), ("etc/motd", b"hello\n")]);
+    let image = TestImage::new(&[blob], &[digest(&tar)], "application/vnd.oci.image.layer.v1.tar+gzip", "amd64");
+    let server = Hostile::start(move |seen| image.answer(seen));
+    let env = TestEnv::new();
+    let _ = env.run(["pull", "-q", &server.name("x")]).success();
+    let layer = std::fs::read_dir(env.root().join("layers")).unwrap().next().unwrap().unwrap().path().join("diff");
+    assert_eq!(std::fs::read(layer.join("etc/motd")).unwrap(), b"hello\n");
+    // They are part of the layer's tar: docker and podman have them in the root too, and the diff id needs them.
+    assert!(layer.join("stargz.index.json").exists() && layer.join(".prefetch.landmark").exists());
+}
+
+/// A zstd:chunked layer (containers/storage, pkg/chunked): a frame for each entry, then the table of contents and a footer
+/// as skippable frames.
+#[test]
+fn zstd_chunked_is_an_ordinary_layer() {
+    use common::hostile::{Hostile, TestImage, digest, tar};
+    let tar = tar("etc-motd", 5000);
+    let skippable = |data: &[u8]| [&[0x50, 0x2a, 0x4d, 0x18][..], &(data.len() as u32).to_le_bytes(), data].concat();
+    let frames = tar.chunks(2048).map(|part| zstd::encode_all(part, 3).unwrap()).collect::<Vec<_>>().concat();
+    let toc = zstd::encode_all(&br#"{"version":1,"entries":[{"type":"reg","name":"etc-motd"}]}"#[..], 3).unwrap();
+    let footer = [&[0; 56][..], b"GNUlInUx"].concat();
+    let blob = [frames, skippable(&toc), skippable(&footer)].concat();
+    let image = TestImage::new(&[blob], &[digest(&tar)], "application/vnd.oci.image.layer.v1.tar+zstd", "amd64");
+    let server = Hostile::start(move |seen| image.answer(seen));
+    let env = TestEnv::new();
+    let _ = env.run(["pull", "-q", &server.name("x")]).success();
+    let layer = std::fs::read_dir(env.root().join("layers")).unwrap().next().unwrap().unwrap().path().join("diff");
+    // The table lies outside the tar.
+    let names: Vec<_> = std::fs::read_dir(layer).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["etc-motd"]);
+}

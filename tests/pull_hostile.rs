@@ -339,3 +339,110 @@ fn layers_that_cannot_fit_are_not_even_fetched() {
     fails(&server, "x", &["no space left", "free"]);
     assert!(!server.seen().iter().any(|s| s.path.ends_with(&image().layers[0])));
 }
+
+#[test]
+fn absurd_media_types() {
+    let with = |from: &str, to: &str| {
+        let text = String::from_utf8(image().manifest).unwrap().replace(from, to).into_bytes();
+        serve(image(), move |seen, good| match seen.is_manifest() {
+            true => Answer { body: text.clone(), headers: Vec::new(), ..good },
+            false => good,
+        })
+    };
+    let layer = "application/vnd.oci.image.layer.v1.tar";
+    fails(&with(layer, "text/html"), "x", &["a layer is of type text/html"]);
+    fails(&with(layer, "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"), "x", &["encrypted"]);
+    fails(&with(layer, "a\\u001b[2J"), "x", &["a layer is of type a [2J"]);
+    let config = "application/vnd.oci.image.config.v1+json";
+    fails(&with(config, &"x".repeat(5000)), "x", &["artifact of type xxx"]);
+    fails(&with(r#""mediaType":"application/vnd.oci.image.manifest.v1+json""#, r#""mediaType":"image/png""#), "x", &[]);
+}
+
+#[test]
+fn a_storm_of_429_ends() {
+    let storm = serve(image(), |seen, good| match seen.is_blob() {
+        true => Answer::error(429, "TOOMANYREQUESTS", "slow down").header("Retry-After", "0"),
+        false => good,
+    });
+    fails(&storm, "x", &["limits the rate of requests", "slow down"]);
+    assert!(storm.seen().len() < 10, "{}", storm.seen().len());
+}
+
+/// A member of a tar with the fields as they are given, whatever they hold.
+fn member(kind: u8, name: &[u8], link: &[u8], size: u64, data: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_ustar();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.as_old_mut().linkname[..link.len()].copy_from_slice(link);
+    header.set_entry_type(tar::EntryType::new(kind));
+    header.set_mode(0o755);
+    header.set_mtime(1);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(size);
+    header.set_cksum();
+    [header.as_bytes(), data, &vec![0; data.len().next_multiple_of(512) - data.len()]].concat()
+}
+
+fn pax(records: &[(&str, &str)]) -> Vec<u8> {
+    let record = |(key, value): &(&str, &str)| {
+        let rest = format!(" {key}={value}\n");
+        let mut length = rest.len() + 2;
+        while length.to_string().len() + rest.len() != length {
+            length += 1;
+        }
+        format!("{length}{rest}")
+    };
+    let body: String = records.iter().map(record).collect();
+    member(b'x', b"pax", b"", body.len() as u64, body.as_bytes())
+}
+
+fn layer_of(members: &[Vec<u8>]) -> Vec<u8> {
+    [members.concat(), vec![0; 1024]].concat()
+}
+
+#[test]
+fn no_field_of_a_tar_leads_out_of_the_layer() {
+    let up = "../".repeat(12);
+    let file = |name: &[u8]| member(b'0', name, b"", 4, b"evil");
+    let long = |kind: u8, text: &str| {
+        member(kind, b"././@LongLink", b"", text.len() as u64 + 1, format!("{text}\0").as_bytes())
+    };
+    for outside in ["/tmp/", "/dev/shm/"] {
+        let mark = format!("coracle-escape-{}", std::process::id());
+        let path = format!("{}{}{mark}", up, outside.trim_start_matches('/'));
+        let to = format!("{up}{}", outside.trim_start_matches('/'));
+        let below = format!("d/{mark}");
+        let layers = [
+            // Refused for their names.
+            (vec![file(path.as_bytes())], true),
+            (vec![pax(&[("path", &path)]), file(b"x")], true),
+            (vec![long(b'L', &path), file(b"x")], true),
+            (vec![member(b'1', b"x", path.as_bytes(), 0, b"")], true),
+            (vec![pax(&[("linkpath", &path)]), member(b'1', b"x", b"y", 0, b"")], true),
+            (vec![member(b'5', path.as_bytes(), b"", 0, b"")], true),
+            (vec![file(format!("{to}.wh.{mark}").as_bytes())], true),
+            // Extracted inside: absolute names and links lead into the layer.
+            (vec![file(format!("{outside}{mark}").as_bytes())], false),
+            (vec![member(b'2', b"d", to.as_bytes(), 0, b""), file(below.as_bytes())], false),
+            (vec![member(b'2', b"d", outside.as_bytes(), 0, b""), file(below.as_bytes())], false),
+            (vec![long(b'K', &to), member(b'2', b"d", b"", 0, b""), file(below.as_bytes())], false),
+        ];
+        for (n, (members, refused)) in layers.into_iter().enumerate() {
+            let server = serve(TestImage::plain(&[layer_of(&members)]), |_, good| good);
+            if refused {
+                fails(&server, "x", &["layer"]);
+            } else {
+                // Whether it can be extracted is the layer's business, where to is ours.
+                let env = TestEnv::new();
+                let _ = env.run(["pull", "-q", &server.name("x")]);
+            }
+            assert!(!std::path::Path::new(outside).join(&mark).exists(), "{outside} {n}");
+        }
+    }
+}
+
+#[test]
+fn files_that_cannot_fit_are_refused_before_they_fill_the_disk() {
+    let layer = layer_of(&[pax(&[("size", "1125899906842624")]), member(b'0', b"big", b"", 0, &[7; 5120])]);
+    fails(&serve(TestImage::plain(&[layer]), |_, good| good), "x", &["layer", "bytes"]);
+}

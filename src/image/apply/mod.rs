@@ -54,6 +54,23 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// No more data than the disk of `root` has room for: a file that can't fit is refused before it fills the disk.
+    pub fn of_disk(root: &OwnedFd) -> Result<Limits> {
+        let disk = rustix::fs::fstatvfs(root).context("measure the free space")?;
+        let most = Limits::default();
+        Ok(Limits { bytes: most.bytes.min(disk.f_bavail.saturating_mul(disk.f_frsize)), ..most })
+    }
+
+    fn too_large(&self) -> Error {
+        if self.bytes < Limits::default().bytes {
+            let text = format!("extract the layer: its files take more than the {} bytes that are free", self.bytes);
+            return Error::errno(libc::ENOSPC, text);
+        }
+        Error::user(format!("extract the layer: it has more than {} bytes", self.bytes))
+    }
+}
+
 /// What a layer turned out to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,7 +115,7 @@ pub fn apply<R: BufRead>(
         let stored = entry.sparse.as_ref().map_or(entry.size, |map| map.iter().map(|(_, n)| n).sum());
         applier.stored = applier.stored.saturating_add(stored);
         if applier.stored > limits.bytes {
-            return Err(Error::user(format!("extract the layer: it has more than {} bytes", limits.bytes)));
+            return Err(limits.too_large());
         }
         applier.entry(tar)?;
     }

@@ -5,11 +5,18 @@ use crate::image::decompress::Decoder;
 use crate::image::{Digest, apply};
 use sha2::{Digest as _, Sha256};
 use std::io::{BufRead, Read};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Buffers between the threads: enough to even out bursts, few enough to stay in the cache.
 const BUFFERS: usize = 8;
 const BUFFER: usize = 128 << 10;
+
+/// Held by the one layer that may take 128 MiB for its zstd window.
+static WIDE: Mutex<()> = Mutex::new(());
+
+/// What may follow the end of a tar: padding, a few kilobytes in practice. A bomb would have us inflate zeros for hours.
+const MAX_TRAILING: u64 = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 
 /// Decompresses `source`, passes it through `use_it` as a stream, and returns the digest of all that was decompressed.
 /// What `use_it` leaves unread is hashed all the same.
@@ -48,6 +55,7 @@ fn inflate<S: Read>(source: S, full: &SyncSender<Chunk>, empty: &Receiver<Vec<u8
             return None;
         }
     };
+    let _turn = decoder.is_wide().then(|| WIDE.lock());
     let mut hash = Sha256::new();
     loop {
         let mut chunk = empty.try_recv().unwrap_or_default();
@@ -87,11 +95,15 @@ pub(super) struct ChunkReader {
 
 impl ChunkReader {
     fn drain(&mut self) -> Result<()> {
+        let mut left = MAX_TRAILING;
         loop {
             let n = self.fill_buf().map_err(|e| crate::error::IntoError::context(e, "decompress the layer"))?.len();
             if n == 0 {
                 return Ok(());
             }
+            left = left.checked_sub(n as u64).ok_or_else(|| {
+                Error::denied(format!("decompress the layer: more than {MAX_TRAILING} bytes follow the end of its tar"))
+            })?;
             self.consume(n);
         }
     }
@@ -131,6 +143,24 @@ pub(super) fn extract<S: Read + Send>(
 ) -> Result<((apply::Report, crate::image::tree::Contents), Digest)> {
     run(source, |reader| {
         let mut tar = crate::image::tar::TarReader::new(reader);
-        apply::apply(root, &mut tar, owners, apply::Limits::default())
+        let limits = apply::Limits::of_disk(&root)?;
+        apply::apply(root, &mut tar, owners, limits)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_tar_is_bounded() {
+        let read_one = |reader: &mut ChunkReader| {
+            let n = reader.fill_buf().map_or(0, <[u8]>::len).min(1);
+            reader.consume(n);
+            Ok(())
+        };
+        assert!(run(&[0u8; 1000][..], read_one).is_ok());
+        let e = run(std::io::repeat(0).take(MAX_TRAILING + 2), read_one).err().unwrap();
+        assert!(e.to_string().contains("follow the end of its tar"), "{e}");
+    }
 }
