@@ -53,7 +53,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     for step in &image.config.history {
         // Steps without a layer (ENV, CMD) take no space.
         let size = if step.empty_layer { 0 } else { sizes.next().unwrap_or(0) };
-        let by = step.created_by.replace('\t', " ");
+        let by = step.created_by.replace(['\t', '\n', '\r'], " ");
         rows.push(json!({
             "ID": "<missing>",
             "CreatedSince": human::ago_text(&step.created),

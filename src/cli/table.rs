@@ -29,7 +29,8 @@ pub fn align(lines: &[String]) -> String {
     let mut out = String::new();
     for (row, widths) in rows.iter().zip(&widths) {
         for (i, (cell, width)) in row.iter().zip(widths).enumerate() {
-            out.push_str(cell);
+            // Names and commands come from images: nothing that a terminal would obey.
+            out.extend(cell.chars().map(|c| if c.is_control() { ' ' } else { c }));
             if i + 1 < row.len() {
                 out.extend(std::iter::repeat_n(' ', width - cell.chars().count()));
             }
@@ -50,6 +51,7 @@ mod tests {
         assert_eq!(lines(&["A\tB", "0123456789\tx"]), "A            B\n0123456789   x\n");
         assert_eq!(lines(&["a\tb\tc", "alone", "a\tb\tc"]), "a         b         c\nalone\na         b         c\n");
         assert_eq!(lines(&["äöü\tx", "a\t"]), "äöü       x\na\n");
+        assert_eq!(lines(&["\x1b[2Jx\ty\r"]), " [2Jx     y\n");
         assert_eq!(lines(&[]), "");
     }
 }
