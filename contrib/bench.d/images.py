@@ -19,11 +19,6 @@ class Images:
         self.bench, self.dir, self.report, self.registry = bench, bench.dir, report, None
         if skopeo := shutil.which("skopeo"):
             bench.tools["skopeo"] = [skopeo, "--insecure-policy"]
-        if "podman" in bench.tools:
-            # Its own choice falls on vfs, which copies every layer: not what its users have.
-            overlay = bench.tools["podman"] + ["--storage-driver", "overlay"]
-            if subprocess.run(overlay + ["images"], stdin=bench.null, capture_output=True).returncode == 0:
-                bench.tools["podman"] = overlay
 
     def prepare(self):
         if "skopeo" not in self.bench.tools or not shutil.which("docker-registry"):
