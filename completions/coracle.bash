@@ -85,6 +85,9 @@ _coracle() {
             coracle,logs)
                 cmd="coracle__subcmd__logs"
                 ;;
+            coracle,network)
+                cmd="coracle__subcmd__network"
+                ;;
             coracle,port)
                 cmd="coracle__subcmd__port"
                 ;;
@@ -277,6 +280,30 @@ _coracle() {
             coracle__subcmd__image,untag)
                 cmd="coracle__subcmd__image__subcmd__untag"
                 ;;
+            coracle__subcmd__network,create)
+                cmd="coracle__subcmd__network__subcmd__create"
+                ;;
+            coracle__subcmd__network,exists)
+                cmd="coracle__subcmd__network__subcmd__exists"
+                ;;
+            coracle__subcmd__network,inspect)
+                cmd="coracle__subcmd__network__subcmd__inspect"
+                ;;
+            coracle__subcmd__network,list)
+                cmd="coracle__subcmd__network__subcmd__ls"
+                ;;
+            coracle__subcmd__network,ls)
+                cmd="coracle__subcmd__network__subcmd__ls"
+                ;;
+            coracle__subcmd__network,prune)
+                cmd="coracle__subcmd__network__subcmd__prune"
+                ;;
+            coracle__subcmd__network,remove)
+                cmd="coracle__subcmd__network__subcmd__rm"
+                ;;
+            coracle__subcmd__network,rm)
+                cmd="coracle__subcmd__network__subcmd__rm"
+                ;;
             coracle__subcmd__system,check)
                 cmd="coracle__subcmd__system__subcmd__check"
                 ;;
@@ -323,7 +350,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-l -D -v -r -h --root --runroot --log-level --debug --version --cgroup-manager --events-backend --storage-driver --storage-opt --tmpdir --network-cmd-path --syslog --remote --help attach build commit completion cp create diff doctor exec export history images import info inspect kill load login logout logs port ps pull push rename restart rm rmi run save search start stop tag top untag version wait builder container image system volume"
+            opts="-l -D -v -r -h --root --runroot --log-level --debug --version --cgroup-manager --events-backend --storage-driver --storage-opt --tmpdir --network-cmd-path --syslog --remote --help attach build commit completion cp create diff doctor exec export history images import info inspect kill load login logout logs port ps pull push rename restart rm rmi run save search start stop tag top untag version wait builder container image network system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -969,7 +996,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-i -t -a -l -q -e -w -u -v -p -P -h -m -c --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
+            opts="-i -t -a -l -q -e -w -u -v -p -P -h -m -c --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --ip --ip6 --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1192,6 +1219,14 @@ _coracle() {
                     return 0
                     ;;
                 --mac-address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip6)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1681,7 +1716,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
+            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --ip --ip6 --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1908,6 +1943,14 @@ _coracle() {
                     return 0
                     ;;
                 --mac-address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip6)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2177,7 +2220,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-i -t -a -l -q -e -w -u -v -p -P -h -m -c --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
+            opts="-i -t -a -l -q -e -w -u -v -p -P -h -m -c --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --ip --ip6 --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2400,6 +2443,14 @@ _coracle() {
                     return 0
                     ;;
                 --mac-address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip6)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3544,6 +3595,180 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__network)
+            opts="-h --help create exists inspect ls list prune rm remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__network__subcmd__create)
+            opts="-d -o -h --subnet --gateway --ip-range --internal --ipv6 --ipv4 --label --driver --disable-dns --dns --opt --ignore --attachable --ipam-driver --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --subnet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateway)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip-range)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ipv4)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --driver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ipam-driver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__network__subcmd__exists)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__network__subcmd__inspect)
+            opts="-f -v -h --format --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__network__subcmd__ls)
+            opts="-f -n -q -h --filter --format --no-trunc --no-heading --noheading --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__network__subcmd__prune)
+            opts="-f -h --force --filter --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__network__subcmd__rm)
+            opts="-f -t -h --force --time --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__port)
             opts="-a -h --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3825,7 +4050,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
+            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --ip --ip6 --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4052,6 +4277,14 @@ _coracle() {
                     return 0
                     ;;
                 --mac-address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip6)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

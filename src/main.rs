@@ -19,6 +19,8 @@ const STAGES: &[(&str, stage::Entry)] = &[
     (monitor::STAGE, monitor::main),
     (net::forward::STAGE, net::forward::main),
     (net::GUARD_STAGE, net::guard),
+    (net::holder::STAGE, net::holder::main),
+    (net::holder::KEEPER_STAGE, net::holder::keeper_main),
 ];
 
 /// Which function does which job of the `work` stage (mapped ids, own mount namespace).

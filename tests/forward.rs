@@ -140,8 +140,15 @@ fn with_container(ports: &HostPorts, mode: NetMode) {
     // Without a helper there is still the forwarder: the level of hosts that have neither.
     let spec_mode = if mode == NetMode::None { NetMode::Path("test".into()) } else { mode.clone() };
     let spec = Network { mode: spec_mode, ..Network::default() };
-    let request =
-        NetRequest { spec: &spec, init_pid: pid, ports, etc: &Etc::default(), run_dir: &run_dir, joined: None };
+    let request = NetRequest {
+        spec: &spec,
+        init_pid: pid,
+        ports,
+        etc: &Etc::default(),
+        run_dir: &run_dir,
+        joined: None,
+        places: None,
+    };
     let begin = Instant::now();
     let active = net::setup(request).unwrap();
     eprintln!("set up in {:?}: {:?} {:?}", begin.elapsed(), active.state, active.warnings);

@@ -82,6 +82,7 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
         etc: &spec.etc,
         run_dir: &sockets.0,
         joined: None,
+        places: None,
     })?;
     if active.state != network {
         network = active.state.clone();

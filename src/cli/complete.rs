@@ -4,6 +4,7 @@ use super::{Cli, Cx, output};
 use crate::engine::ps;
 use crate::error::Result;
 use crate::image::{Reference, Store};
+use crate::net::networks;
 use crate::volume;
 use clap::{Command, CommandFactory};
 
@@ -26,6 +27,7 @@ enum Names {
     /// A container with a colon, or a file.
     Paths,
     Volumes,
+    Networks,
     Nothing,
 }
 
@@ -53,6 +55,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     }
     if kind == Names::Volumes {
         names.extend(volume::list(&cx.engine.paths)?.into_iter().map(|v| v.name));
+    }
+    if kind == Names::Networks {
+        names.extend(networks::list(&cx.engine.paths)?.into_iter().map(|n| n.name));
     }
     for name in names {
         output::line(&name)?;
@@ -104,6 +109,8 @@ fn kind(path: &[&str], positional: usize) -> Names {
     match path {
         ["image", "inspect" | "rm" | "exists"] | ["rmi"] => many(Names::Images),
         ["volume", "inspect" | "rm"] => many(Names::Volumes),
+        ["network", "inspect" | "rm"] => many(Names::Networks),
+        ["network", "exists"] => first(Names::Networks),
         ["run" | "create" | "history" | "tag" | "pull"] | ["container", "run" | "create"] => first(Names::Images),
         ["image", "history" | "tag" | "pull"] => first(Names::Images),
         ["inspect"] => many(Names::Both),
@@ -139,6 +146,7 @@ mod tests {
             ("inspect ", Names::Both),
             ("cp we", Names::Paths),
             ("volume rm ", Names::Volumes),
+            ("network rm ", Names::Networks),
             ("ps ", Names::Nothing),
             ("r", Names::Nothing),
             ("", Names::Nothing),

@@ -86,7 +86,7 @@ fi
 }
 
 fn zsh(text: &str) -> String {
-    const KINDS: [&str; 6] = ["container", "name", "image", "volume", "source", "destination"];
+    const KINDS: [&str; 7] = ["container", "name", "image", "volume", "network", "source", "destination"];
     let mut out = String::new();
     for line in text.lines() {
         // Positional arguments: `'*::container -- Names or ids:_default' \`.
@@ -101,7 +101,7 @@ fn zsh(text: &str) -> String {
         }
     }
     let function = r#"
-# Names of containers, images and volumes from the store.
+# Names of containers, images, volumes and networks from the store.
 _coracle_names() {
     local -a all names
     all=(${(z)LBUFFER})
@@ -122,7 +122,7 @@ _coracle_names() {
 fn fish(text: &str) -> String {
     text.to_string()
         + r#"
-# Names of containers, images and volumes from the store.
+# Names of containers, images, volumes and networks from the store.
 function __coracle_names
     set -l words (commandline -opc) (commandline -ct)
     $words[1] __complete -- $words[2..-1] 2>/dev/null
@@ -149,7 +149,11 @@ fn man_pages() -> Vec<(String, String)> {
         for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {
             let same = match (name, sub.get_name()) {
                 ("container", "ls") | ("image", "ls" | "rm") => true,
-                (_, sub) => alone.contains(sub) && name != "volume" && !(name == "image" && sub == "inspect"),
+                (_, sub) => {
+                    alone.contains(sub)
+                        && !matches!(name, "network" | "volume")
+                        && !(name == "image" && sub == "inspect")
+                }
             };
             if !same {
                 files.push(page(sub, &["coracle", name, sub.get_name()]));

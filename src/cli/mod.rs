@@ -41,6 +41,13 @@ mod logger;
 mod login;
 mod logout;
 mod logs;
+mod network_create;
+mod network_exists;
+mod network_filter;
+mod network_inspect;
+mod network_ls;
+mod network_prune;
+mod network_rm;
 pub mod output;
 mod port;
 pub mod progress;
@@ -218,6 +225,9 @@ pub enum Command {
     /// Manage images
     #[command(subcommand, arg_required_else_help = true)]
     Image(ImageCommand),
+    /// Manage networks
+    #[command(subcommand, arg_required_else_help = true)]
+    Network(NetworkCommand),
     /// Show the state of the engine
     #[command(subcommand, arg_required_else_help = true)]
     System(SystemCommand),
@@ -298,6 +308,18 @@ pub enum ImageCommand {
 }
 
 #[derive(Subcommand, Debug)]
+pub enum NetworkCommand {
+    Create(network_create::Args),
+    Exists(network_exists::Args),
+    Inspect(network_inspect::Args),
+    #[command(visible_alias = "list")]
+    Ls(network_ls::Args),
+    Prune(network_prune::Args),
+    #[command(visible_alias = "remove")]
+    Rm(network_rm::Args),
+}
+
+#[derive(Subcommand, Debug)]
 pub enum VolumeCommand {
     Create(volume_create::Args),
     Inspect(volume_inspect::Args),
@@ -355,6 +377,7 @@ impl Command {
             Command::Container(c) => c.run(cx),
             Command::Image(c) => c.run(cx),
             Command::System(c) => c.run(cx),
+            Command::Network(c) => c.run(cx),
             Command::Volume(c) => c.run(cx),
             Command::Complete(a) => complete::run(a, cx),
             Command::GenerateDocs(a) => generate_docs::run(a, cx),
@@ -423,6 +446,19 @@ impl ImageCommand {
             ImageCommand::Exists(a) => image_exists::run(a, cx),
             ImageCommand::Inspect(a) => image_inspect::run(a, cx),
             ImageCommand::Prune(a) => image_prune::run(a, cx),
+        }
+    }
+}
+
+impl NetworkCommand {
+    fn run(self, cx: &Cx) -> Result<u8> {
+        match self {
+            NetworkCommand::Create(a) => network_create::run(a, cx),
+            NetworkCommand::Exists(a) => network_exists::run(a, cx),
+            NetworkCommand::Inspect(a) => network_inspect::run(a, cx),
+            NetworkCommand::Ls(a) => network_ls::run(a, cx),
+            NetworkCommand::Prune(a) => network_prune::run(a, cx),
+            NetworkCommand::Rm(a) => network_rm::run(a, cx),
         }
     }
 }

@@ -212,6 +212,12 @@ pub struct NetworkFlags {
     /// MAC address
     #[arg(long, value_name = "ADDRESS")]
     pub mac_address: Option<String>,
+    /// IPv4 address in a network of your own
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<String>,
+    /// IPv6 address in a network of your own
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip6: Option<String>,
 }
 
 #[derive(clap::Args, Debug, Default)]

@@ -84,6 +84,8 @@ pub fn request(flags: &ContainerFlags, cx: &Cx, detach: bool) -> Result<(RunRequ
         dns_option: network.dns_option.clone(),
         dns_search: network.dns_search.clone(),
         mac_address: network.mac_address.clone(),
+        ip: network.ip.clone(),
+        ip6: network.ip6.clone(),
         pid: isolation.pid.clone(),
         ipc: isolation.ipc.clone(),
         uts: isolation.uts.clone(),

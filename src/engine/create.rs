@@ -1,8 +1,8 @@
 //! `create`: request → image → spec → container directory.
 
-use super::Ctx;
 use super::pull::{Policy, pull};
 use super::rm::{RmOptions, rm};
+use super::{Ctx, network};
 use crate::error::{Context, Error, IntoError, Kind, Result};
 use crate::image::{Image, Store};
 use crate::registry::{Platform, Progress, PullOptions};
@@ -49,7 +49,7 @@ pub fn create(ctx: &Ctx, request: &RunRequest, how: &ImageOptions<'_>) -> Result
     // Everything that can be wrong with the flags shows before anything is pulled: a dry build with no image.
     if !request.rootfs {
         let unknown = ImageInfo { cmd: vec!["-".into()], ..ImageInfo::default() };
-        build(request, &unknown, &host)?;
+        network::settle(ctx, &mut build(request, &unknown, &host)?.spec.network.mode)?;
     }
     name_is_free(ctx, request)?;
     let mut warnings = Vec::new();
@@ -58,6 +58,7 @@ pub fn create(ctx: &Ctx, request: &RunRequest, how: &ImageOptions<'_>) -> Result
         false => image(ctx, &images, request, how, &mut warnings)?,
     };
     let mut built = build(request, &image, &host)?;
+    network::settle(ctx, &mut built.spec.network.mode)?;
     check_sources(&built.sources)?;
     check_devices(&built.spec)?;
     // A profile that can't be read is better said now than at every start.
@@ -71,6 +72,7 @@ pub fn create(ctx: &Ctx, request: &RunRequest, how: &ImageOptions<'_>) -> Result
             Err(e) if random_name && e.kind == Kind::Conflict && attempt < 100 => {
                 host.name = names::random(&ctx.paths);
                 built = build(request, &image, &host)?;
+                network::settle(ctx, &mut built.spec.network.mode)?;
             }
             Err(e) => return Err(e),
             Ok(()) => break,

@@ -195,7 +195,10 @@ impl Test {
                 };
                 source == what || m.destination == *what
             }),
-            Test::Network(name) => network_name(&spec().network.mode) == *name,
+            Test::Network(name) => match &spec().network.mode {
+                NetMode::Networks(endpoints) => endpoints.iter().any(|e| e.network == *name),
+                mode => network_name(mode) == *name,
+            },
             Test::Publish(port, protocol) => c.state.network.ports.iter().any(|p| published(p, *port, protocol)),
             Test::Expose(port, protocol) => {
                 let wanted = |text: &String| {
@@ -246,6 +249,7 @@ pub fn network_name(mode: &NetMode) -> String {
         NetMode::Pasta(_) => "pasta".into(),
         NetMode::Container(id) => format!("container:{id}"),
         NetMode::Path(path) => format!("ns:{path}"),
+        NetMode::Networks(endpoints) => endpoints.iter().map(|e| e.network.as_str()).collect::<Vec<_>>().join(","),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod network;
 pub mod prune;
 pub mod ps;
 pub mod pull;

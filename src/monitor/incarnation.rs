@@ -69,15 +69,17 @@ impl Trace {
 pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -> bool) -> Result<Incarnation> {
     let mut warnings = Vec::new();
     let joined = joined_network(subject)?;
-    let mut network = match &joined {
-        Some(state) => state.clone(),
-        None => net::expected(&subject.spec.network, &subject.ports),
+    let places = places(subject)?;
+    let mut network = match (&joined, &places) {
+        (Some(state), _) => state.clone(),
+        (None, Some(places)) => NetworkState { ports: subject.ports.resolved.clone(), ..places.state.clone() },
+        (None, None) => net::expected(&subject.spec.network, &subject.ports),
     };
     net::write_etc(&subject.spec, &network, &subject.dir.etc())?;
     let (cgroup, notes) = cgroup::create(&subject.frame.id, &subject.spec.resources)?;
     warnings.extend(notes);
     let (mut streams, stdio) = stdio(subject)?;
-    let joins = joins(subject)?;
+    let joins = joins(subject, places.as_ref())?;
     subject.trace.mark("prepare");
     hook::stop_at("monitor:launch");
     let cgroup = Guarded(cgroup);
@@ -111,7 +113,7 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
     };
     atomic::write_json(&subject.dir.state(), &state, Class::Volatile)?;
     hook::stop_at("monitor:launched");
-    let active = network_up(subject, init.pid, joined.as_ref())?;
+    let active = network_up(subject, init.pid, joined.as_ref(), places)?;
     subject.trace.mark("network");
     warnings.extend(active.warnings.iter().cloned());
     if active.state != network {
@@ -158,7 +160,19 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
     })
 }
 
-fn network_up(subject: &Subject, init_pid: i32, joined: Option<&NetworkState>) -> Result<net::Active> {
+/// The places in user-defined networks, if that is where the container is.
+fn places(subject: &Subject) -> Result<Option<net::Places>> {
+    let (id, spec) = (&subject.frame.id, &subject.spec);
+    let container = net::PlaceOf { id, name: &subject.name, mode: &spec.network.mode, etc: &spec.etc };
+    net::Places::prepare(&subject.frame.paths, container)
+}
+
+fn network_up(
+    subject: &Subject,
+    init_pid: i32,
+    joined: Option<&NetworkState>,
+    places: Option<net::Places>,
+) -> Result<net::Active> {
     net::setup(net::NetRequest {
         spec: &subject.spec.network,
         init_pid,
@@ -166,13 +180,18 @@ fn network_up(subject: &Subject, init_pid: i32, joined: Option<&NetworkState>) -
         etc: &subject.spec.etc,
         run_dir: &subject.frame.paths.sockets(&subject.frame.id),
         joined,
+        places,
     })
 }
 
 /// After a helper's death: the network's processes anew, for the container that runs on. The state says how it went.
 pub fn revive_network(subject: &Subject, incarnation: &mut Incarnation) {
-    incarnation.net = None;
-    match joined_network(subject).and_then(|joined| network_up(subject, incarnation.state.pid, joined.as_ref())) {
+    let membership = incarnation.net.take().and_then(net::Active::part);
+    let up = joined_network(subject)
+        .and_then(|joined| network_up(subject, incarnation.state.pid, joined.as_ref(), places(subject)?));
+    // Renewed by now, so that the container kept its interfaces.
+    drop(membership);
+    match up {
         Ok(active) => {
             incarnation.state.network = active.state.clone();
             incarnation.net = Some(active);
@@ -227,7 +246,7 @@ fn joined_network(subject: &Subject) -> Result<Option<NetworkState>> {
 }
 
 /// Opens the namespaces of other containers that the spec asks for, as they are now.
-fn joins(subject: &Subject) -> Result<Joins> {
+fn joins(subject: &Subject, places: Option<&net::Places>) -> Result<Joins> {
     let spec = &subject.spec;
     let paths = &subject.frame.paths;
     let open = |ns: &Ns| match ns {
@@ -248,7 +267,11 @@ fn joins(subject: &Subject) -> Result<Joins> {
             _ => None,
         }),
     };
-    let user = owner.map(|id| init_of(paths, id)).transpose()?;
+    let user = match places {
+        // Interfaces can only be put into network namespaces that the networks' own user namespace owns.
+        Some(places) => Some(places.user_namespace().try_clone_to_owned().context("copy a descriptor")?),
+        None => owner.map(|id| init_of(paths, id)).transpose()?,
+    };
     Ok(Joins {
         user,
         net,

@@ -1,11 +1,13 @@
 //! Removing a container's files: by the monitor with `--rm`, by `rm` otherwise.
 
 use crate::error::Result;
+use crate::net::networks;
 use crate::runtime::jobs::RemoveTree;
+use crate::spec::model::{NetMode, Spec};
 use crate::stage::{Work, WorkNs};
 use crate::state::container::Config;
 use crate::state::paths::Paths;
-use crate::state::{events, gcdir, names};
+use crate::state::{containers, events, gcdir, names};
 use crate::userns::IdMap;
 use crate::volume;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// Makes container `id` not exist: from now on its name is free and nobody finds it. The caller holds what protects it
 /// (the life lock at least). Returns where its files wait for [`destroy`].
 pub fn unlink(paths: &Paths, id: &str, name: &str, config: &Config, volumes: bool) -> Result<PathBuf> {
+    release_addresses(paths, id);
     let trash = gcdir::discard(paths, paths.container(id).path())?;
     names::release(paths, name, id);
     let sockets = paths.sockets(id);
@@ -30,6 +33,21 @@ pub fn unlink(paths: &Paths, id: &str, name: &str, config: &Config, volumes: boo
     }
     events::container(paths, "destroy", id, name, &[("image", config.image.clone())]);
     Ok(trash)
+}
+
+/// Gives back what the container has in user-defined networks. Should we be killed now, a lease without its container
+/// is anybody's.
+fn release_addresses(paths: &Paths, id: &str) {
+    if !paths.leases().exists() {
+        return;
+    }
+    let Ok(spec) = containers::load_spec::<Spec>(paths, id) else { return };
+    let NetMode::Networks(endpoints) = spec.network.mode else { return };
+    for endpoint in endpoints {
+        if let Ok(network) = networks::get(paths, &endpoint.network) {
+            networks::release(paths, &network, id);
+        }
+    }
 }
 
 /// Deletes a tree in the trash; what the plain user can't delete goes by a job with mapped ids. What fails stays for

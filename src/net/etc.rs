@@ -35,8 +35,9 @@ pub struct HostEtc {
     pub upstream: String,
     pub hosts: String,
     pub hostname: String,
-    /// The host's own address towards the outside.
+    /// The host's own address towards the outside, and its IPv6 one.
     pub address: Option<IpAddr>,
+    pub address6: Option<IpAddr>,
 }
 
 impl HostEtc {
@@ -51,6 +52,7 @@ impl HostEtc {
             hosts: text("/etc/hosts"),
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             address: outward_address(),
+            address6: towards("[::]:0", "[2001:db8::1]:9"),
         }
     }
 }
@@ -148,12 +150,17 @@ fn hosts(spec: &Spec, net: &NetworkState, host: &HostEtc, hostname: &str) -> Res
         }
     }
     // Without an address of its own the container still resolves its own name.
-    line(if net.ip.is_empty() { "127.0.0.1" } else { &net.ip }, &own);
-    if !net.ip6.is_empty() {
-        line(&net.ip6, &own);
+    let further = net.networks.iter().skip(1).flat_map(|e| [&e.ip, &e.ip6]);
+    let mut addresses = [&net.ip, &net.ip6].into_iter().chain(further).filter(|ip| !ip.is_empty()).peekable();
+    if addresses.peek().is_none() {
+        line("127.0.0.1", &own);
+    }
+    for ip in addresses {
+        line(ip, &own);
     }
     let internal: Vec<&str> = HOST_NAMES.into_iter().filter(|n| !added(n)).collect();
-    if let Some(gateway) = gateway.filter(|_| !internal.is_empty() && !net.gateway.is_empty()) {
+    let connected = !net.gateway.is_empty() || net.networks.iter().any(|e| !e.internal);
+    if let Some(gateway) = gateway.filter(|_| !internal.is_empty() && connected) {
         line(&gateway.to_string(), &internal);
     }
     Ok(text)
@@ -164,6 +171,14 @@ fn hosts(spec: &Spec, net: &NetworkState, host: &HostEtc, hostname: &str) -> Res
 fn host_gateway(spec: &Spec, net: &NetworkState, host: &HostEtc) -> Option<IpAddr> {
     if spec.network.mode == NetMode::Host {
         return Some(IpAddr::from([127, 0, 0, 1]));
+    }
+    if let NetMode::Networks(_) = spec.network.mode {
+        // Their gateway is the network's own end, and internal ones lead nowhere.
+        let outside = || net.networks.iter().filter(|e| !e.internal);
+        return match outside().any(|e| !e.ip.is_empty()) {
+            true => host.address,
+            false => host.address6.filter(|_| outside().next().is_some()),
+        };
     }
     let gateway = net.gateway.parse().ok();
     if options::reaches_host_loopback(&spec.network.mode) { gateway } else { host.address.or(gateway) }
@@ -179,7 +194,11 @@ fn resolv_conf(spec: &Spec, net: &NetworkState, host: &HostEtc) -> Result<Option
     }
     let from_host = parse_resolv(&host.resolv_conf);
     let mut servers: Vec<&str> = Vec::new();
-    if !asked.dns.is_empty() {
+    // The name service of user-defined networks asks the others itself, also those that the user names.
+    let own_service = net.networks.iter().any(|e| !e.dns.is_empty());
+    if own_service {
+        servers.extend(net.dns.split_whitespace());
+    } else if !asked.dns.is_empty() {
         servers.extend(asked.dns.iter().map(String::as_str));
     } else if spec.network.mode == NetMode::Host {
         servers.extend(&from_host.servers);
@@ -202,10 +221,14 @@ fn resolv_conf(spec: &Spec, net: &NetworkState, host: &HostEtc) -> Result<Option
         // `--dns-search .` means none.
         false => asked.dns_search.iter().map(String::as_str).filter(|s| *s != ".").collect(),
     };
-    let options: Vec<&str> = match asked.dns_options.is_empty() {
+    let mut options: Vec<&str> = match asked.dns_options.is_empty() {
         true => from_host.options,
         false => asked.dns_options.iter().map(String::as_str).collect(),
     };
+    if own_service && asked.dns_options.is_empty() && !options.iter().any(|o| o.starts_with("ndots:")) {
+        // A member's name is tried before those that the host's search domains make of it.
+        options.push("ndots:0");
+    }
     let mut text = String::new();
     if !searched.is_empty() {
         let _ = writeln!(text, "search {}", searched.join(" "));
@@ -220,14 +243,14 @@ fn resolv_conf(spec: &Spec, net: &NetworkState, host: &HostEtc) -> Result<Option
 }
 
 #[derive(Debug, Default)]
-struct Resolv<'a> {
-    servers: Vec<&'a str>,
+pub(super) struct Resolv<'a> {
+    pub(super) servers: Vec<&'a str>,
     search: Vec<&'a str>,
     options: Vec<&'a str>,
 }
 
 /// resolv.conf(5); later `search` and `domain` lines replace earlier ones.
-fn parse_resolv(text: &str) -> Resolv<'_> {
+pub(super) fn parse_resolv(text: &str) -> Resolv<'_> {
     let mut out = Resolv::default();
     for line in text.lines() {
         let line = line.split(['#', ';']).next().unwrap_or_default();
@@ -248,13 +271,14 @@ fn is_loopback(server: &str) -> bool {
 
 /// The source address that the kernel picks towards the outside. Connecting a UDP socket sends nothing.
 fn outward_address() -> Option<IpAddr> {
-    let towards = |bind: &str, to: &str| {
-        let socket = UdpSocket::bind(bind).ok()?;
-        socket.connect(to).ok()?;
-        socket.local_addr().ok().map(|a| a.ip()).filter(|ip| !ip.is_loopback())
-    };
     // Documentation addresses (RFC 5737, RFC 3849): routed like any outside address, owned by nobody.
     towards("0.0.0.0:0", "192.0.2.1:9").or_else(|| towards("[::]:0", "[2001:db8::1]:9"))
+}
+
+fn towards(bind: &str, to: &str) -> Option<IpAddr> {
+    let socket = UdpSocket::bind(bind).ok()?;
+    socket.connect(to).ok()?;
+    socket.local_addr().ok().map(|a| a.ip()).filter(|ip| !ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(20);
 /// A process that serves the container's network from the host's side. Dropping it ends and reaps it.
 #[derive(Debug)]
 pub struct Helper {
-    /// `slirp4netns`, `pasta`, `portfwd`.
+    /// `slirp4netns`, `pasta`, `portfwd`, `netholder`.
     pub name: String,
     pub pid: i32,
     /// Readable when it has died.
@@ -38,6 +38,17 @@ impl Helper {
     /// Takes over a child process of this one.
     pub(crate) fn adopt(name: &str, pid: i32, pidfd: OwnedFd) -> Helper {
         Helper { name: name.to_owned(), pid, pidfd, exit: None, messages: None, reaped: false }
+    }
+
+    /// What another process does for us as long as the connection `fd` is open: it ends with this handle, and its end
+    /// shows like a death.
+    pub(crate) fn remote(name: &str, fd: OwnedFd) -> Helper {
+        Helper { name: name.to_owned(), pid: 0, pidfd: fd, exit: None, messages: None, reaped: true }
+    }
+
+    /// It is none of our children.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.pid == 0
     }
 
     /// Holds a descriptor whose closing ends the helper, also by the death of this process.
@@ -121,6 +132,10 @@ impl Helper {
 
     /// None of them has anything to save; waiting for a polite end would only delay the container's.
     pub(crate) fn kill(&self) {
+        if self.is_remote() {
+            let _ = rustix::net::shutdown(&self.pidfd, rustix::net::Shutdown::Both);
+            return;
+        }
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 

@@ -25,6 +25,24 @@ pub struct Listener {
     pub udp: bool,
 }
 
+/// A UDP and a listening TCP socket at `address`, for packets from `interface` only: the address answers nobody else.
+pub(super) fn name_service(address: SocketAddr, interface: &str) -> Result<[OwnedFd; 2]> {
+    let open = |udp: bool| -> Result<OwnedFd> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let kind = if udp { SocketType::DGRAM } else { SocketType::STREAM };
+        let fd = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+            .context("open a socket")?;
+        setsockopt(&fd, sockopt::BindToDevice, &interface.into()).context("bind a socket to its bridge")?;
+        rustix::net::sockopt::set_socket_reuseaddr(&fd, true).context("set SO_REUSEADDR")?;
+        rustix::net::bind(&fd, &address).with_context(|| format!("bind {address}"))?;
+        if !udp {
+            rustix::net::listen(&fd, 64).context("listen")?;
+        }
+        Ok(fd)
+    };
+    Ok([open(true)?, open(false)?])
+}
+
 /// All published ports of one container. The monitor keeps it through restarts, so that no port is lost between two
 /// incarnations and clients wait in the backlog.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::net::facts::Facts;
 use crate::net::helper::Helper;
 use crate::net::options::SlirpOptions;
-use crate::net::{HostPorts, forward, pasta, slirp};
+use crate::net::{HostPorts, Places, forward, pasta, places, slirp};
 use crate::spec::model::{Etc, NetMode, Network};
 use crate::state::container::NetworkState;
 use std::path::Path;
@@ -20,6 +20,8 @@ pub struct NetRequest<'a> {
     pub run_dir: &'a Path,
     /// With `--network container:`: the other container's network state.
     pub joined: Option<&'a NetworkState>,
+    /// On user-defined networks: the places there.
+    pub places: Option<Places>,
 }
 
 /// A running network. Dropping it ends and reaps the helpers.
@@ -38,6 +40,12 @@ impl Active {
         self.helpers.iter().for_each(Helper::kill);
         self.helpers.retain(|h| h.name != forward::STAGE);
     }
+
+    /// Ends all helpers but the membership in user-defined networks, which is to be renewed.
+    pub fn part(mut self) -> Option<Helper> {
+        let place = self.helpers.iter().position(Helper::is_remote)?;
+        Some(self.helpers.swap_remove(place))
+    }
 }
 
 /// The state that [`setup`] most likely gives, known before any namespace exists: enough to write the /etc files.
@@ -53,6 +61,7 @@ pub fn expected(spec: &Network, ports: &HostPorts) -> NetworkState {
         NetMode::Host => named("host"),
         NetMode::Container(id) => named(&format!("container:{id}")),
         NetMode::Path(path) => named(&format!("ns:{path}")),
+        NetMode::Networks(_) => named(places::MODE),
     };
     if published(&spec.mode) {
         state.ports = ports.resolved.clone();
@@ -62,11 +71,11 @@ pub fn expected(spec: &Network, ports: &HostPorts) -> NetworkState {
 
 /// Modes whose ports are forwarded; in the others the container's ports are the host's, another container's, or nobody's.
 fn published(mode: &NetMode) -> bool {
-    matches!(mode, NetMode::Default | NetMode::Slirp4netns(_) | NetMode::Pasta(_) | NetMode::Path(_))
+    !matches!(mode, NetMode::None | NetMode::Host | NetMode::Container(_))
 }
 
 /// Starts what the network mode asks for and returns when the container can use it.
-pub fn setup(request: NetRequest<'_>) -> Result<Active> {
+pub fn setup(mut request: NetRequest<'_>) -> Result<Active> {
     let spec = request.spec;
     let mut active = Active { state: expected(spec, request.ports), ..Active::default() };
     // The helpers start side by side: ours first, since it takes less of what the other is waited for.
@@ -74,6 +83,11 @@ pub fn setup(request: NetRequest<'_>) -> Result<Active> {
         true => Some(forward::start(request.init_pid, request.ports)?),
         false => None,
     };
+    if let Some(places) = request.places.take() {
+        active.state = NetworkState { ports: std::mem::take(&mut active.state.ports), ..places.state.clone() };
+        let membership = places.join(request.init_pid, &mut active.warnings)?;
+        active.helpers.push(membership);
+    }
     match &spec.mode {
         NetMode::Default => way_out(&request, &mut active)?,
         NetMode::Slirp4netns(options) => {
@@ -86,7 +100,7 @@ pub fn setup(request: NetRequest<'_>) -> Result<Active> {
             active.state = NetworkState { mode: active.state.mode, ports: Vec::new(), ..joined };
         }
         NetMode::Path(_) => learn(&mut active.state, request.init_pid),
-        NetMode::None | NetMode::Host => {}
+        NetMode::None | NetMode::Host | NetMode::Networks(_) => {}
     }
     if !published(&spec.mode) && !spec.ports.is_empty() {
         active.warnings.push(format!("published ports have no meaning with --network {}", active.state.mode));

@@ -33,11 +33,22 @@ pub(super) fn state(options: &SlirpOptions, mac: Option<&str>) -> NetworkState {
         dns: options.dns().to_string(),
         mac,
         ports: Vec::new(),
+        networks: Vec::new(),
     }
 }
 
 /// Starts it for the namespaces of process `pid`.
 pub(super) fn start(options: &SlirpOptions, state: &NetworkState, pid: i32) -> Result<Starting> {
+    let configure = ["--configure".to_owned(), format!("--macaddress={}", state.mac)];
+    launch(options, &configure, TAP, pid)
+}
+
+/// Starts it there with an interface named `tap`, which is left down and without an address.
+pub(super) fn start_bare(options: &SlirpOptions, tap: &str, pid: i32) -> Result<Starting> {
+    launch(options, &[], tap, pid)
+}
+
+fn launch(options: &SlirpOptions, more: &[String], tap: &str, pid: i32) -> Result<Starting> {
     let Some(program) = find_program(NAME) else {
         return Err(Error::unsupported(format!("start {NAME}: not installed")).hint(format!("install {NAME}")));
     };
@@ -46,13 +57,13 @@ pub(super) fn start(options: &SlirpOptions, state: &NetworkState, pid: i32) -> R
     }
     let (ready, ready_end) = pipe()?;
     let (exit_end, exit) = pipe()?;
-    let mut args: Vec<String> = ["--configure", "--enable-sandbox", "--enable-seccomp"].map(String::from).into();
+    let mut args: Vec<String> = ["--enable-sandbox", "--enable-seccomp"].map(String::from).into();
+    args.extend_from_slice(more);
     let mut option = |name: &str, value: String| args.push(format!("--{name}={value}"));
     option("ready-fd", ready_end.as_raw_fd().to_string());
     option("exit-fd", exit_end.as_raw_fd().to_string());
     option("mtu", options.mtu.to_string());
     option("cidr", options.network.to_string());
-    option("macaddress", state.mac.clone());
     if let Some(address) = &options.outbound {
         option("outbound-addr", address.clone());
     }
@@ -66,7 +77,7 @@ pub(super) fn start(options: &SlirpOptions, state: &NetworkState, pid: i32) -> R
         args.push("--enable-ipv6".into());
     }
     // The form with a pid: with --userns-path the sandbox of version 1.2 fails (it doesn't enter that namespace).
-    args.extend([pid.to_string(), TAP.to_owned()]);
+    args.extend([pid.to_string(), tap.to_owned()]);
     let inherit = [ready_end.as_fd(), exit_end.as_fd()];
     let helper = Helper::start(NAME, command(&program, &args), &inherit, Some(exit))?;
     Ok(Starting { helper, ready })

@@ -78,7 +78,11 @@ pub fn build(request: &RunRequest, image: &ImageInfo, host: &Host) -> Result<Bui
         init: request.init,
         privileged: request.privileged,
         resources: limits::resources(request)?,
-        network: Network { mode: spaces.network, ports, mac: mac(request)? },
+        network: Network {
+            mode: spaces.network,
+            ports,
+            mac: request.mac_address.as_deref().map(namespaces::mac).transpose()?,
+        },
         etc: Etc { ..etc },
         annotations: policy::key_values(&request.annotations, "annotation")?,
         pid: spaces.pid,
@@ -125,7 +129,7 @@ struct Spaces {
 impl Spaces {
     fn read(request: &RunRequest, host: &Host) -> Result<Spaces> {
         let ids = &host.containers;
-        let spaces = Spaces {
+        let mut spaces = Spaces {
             pid: namespaces::parse_ns("pid", request.pid.as_deref(), ids)?,
             ipc: namespaces::parse_ns("ipc", request.ipc.as_deref(), ids)?,
             uts: namespaces::parse_ns("uts", request.uts.as_deref(), ids)?,
@@ -133,6 +137,11 @@ impl Spaces {
             user: namespaces::parse_userns(request.userns.as_deref(), ids)?,
             network: namespaces::parse_network(&request.network, ids)?,
         };
+        namespaces::finish_endpoints(&mut spaces.network, request)?;
+        // Members live in the user namespace of the networks' holder, which has the usual ids.
+        if matches!(spaces.network, NetMode::Networks(_)) && !matches!(spaces.user, UserNs::Private | UserNs::Host) {
+            return Err(Error::unsupported("combine --userns with a user-defined network: not supported"));
+        }
         if spaces.pid != Ns::Private && request.init {
             return Err(Error::user("combine --init with a pid namespace that is not the container's own"));
         }
@@ -164,7 +173,7 @@ fn published(
     let ports = ports::collect(&request.publish, request.publish_all, exposed)?;
     match network {
         _ if ports.is_empty() => Ok(ports),
-        NetMode::Default | NetMode::Slirp4netns(_) | NetMode::Pasta(_) => Ok(ports),
+        NetMode::Default | NetMode::Slirp4netns(_) | NetMode::Pasta(_) | NetMode::Networks(_) => Ok(ports),
         NetMode::Host => {
             warnings
                 .push("published ports have no effect with --network=host: the container has the host's ports".into());
@@ -190,18 +199,6 @@ fn shm_size(request: &RunRequest, ipc: &Ns) -> Result<u64> {
             0 => Err(Error::user("set --shm-size to 0")),
             bytes => Ok(bytes),
         },
-    }
-}
-
-fn mac(request: &RunRequest) -> Result<Option<String>> {
-    let Some(text) = &request.mac_address else { return Ok(None) };
-    let bytes: Option<Vec<u8>> =
-        text.split([':', '-']).map(|b| if b.len() == 2 { u8::from_str_radix(b, 16).ok() } else { None }).collect();
-    match bytes {
-        Some(b) if b.len() == 6 && b[0] & 1 == 0 => {
-            Ok(Some(b.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":")))
-        }
-        _ => Err(Error::user(format!("read --mac-address '{text}': not the address of one interface"))),
     }
 }
 

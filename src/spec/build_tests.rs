@@ -220,7 +220,10 @@ fn conflicts_are_refused_with_one_line() {
         ("--device", |r| r.devices = words(&["x"])),
         ("--sysctl", |r| r.sysctl = words(&["vm.x=1"])),
         ("--oom-score-adj", |r| r.oom_score_adj = Some(2000)),
-        ("mynet", |r| r.network = words(&["mynet"])),
+        ("my/net", |r| r.network = words(&["my/net"])),
+        ("--ip", |r| r.ip = text("10.0.0.9")),
+        ("--ip6", |r| (r.network, r.ip6) = (words(&["mynet"]), text("10.0.0.9"))),
+        ("--userns", |r| (r.network, r.userns) = (words(&["mynet"]), text("keep-id"))),
     ];
     for (word, change) in cases {
         let error = with(change).unwrap_err().to_string();
@@ -269,7 +272,7 @@ proptest! {
         let singles: Vec<fn(&mut RunRequest, Option<String>)> = vec![
             |r, v| r.user = v, |r, v| r.workdir = v, |r, v| r.hostname = v, |r, v| r.memory = v, |r, v| r.cpus = v,
             |r, v| r.restart = v, |r, v| r.userns = v, |r, v| r.pid = v, |r, v| r.shm_size = v, |r, v| r.name = v,
-            |r, v| r.mac_address = v, |r, v| r.entrypoint = v, |r, v| r.umask = v, |r, v| r.cpuset_cpus = v,
+            |r, v| r.mac_address = v, |r, v| r.ip = v, |r, v| r.ip6 = v, |r, v| r.entrypoint = v, |r, v| r.umask = v, |r, v| r.cpuset_cpus = v,
         ];
         for single in singles {
             let _ = with(|r| single(r, Some(a.clone())));

@@ -6,6 +6,7 @@
 use crate::state::container::PortMapping;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -218,6 +219,23 @@ pub enum NetMode {
     /// Full id.
     Container(String),
     Path(String),
+    /// User-defined networks, in the order of the interfaces (`eth0`, `eth1`, …).
+    Networks(Vec<Endpoint>),
+}
+
+/// How a container takes part in a user-defined network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// Name of the network.
+    pub network: String,
+    /// Addresses asked for.
+    pub ips: Vec<IpAddr>,
+    pub mac: Option<String>,
+    /// Further names in this network.
+    pub aliases: Vec<String>,
+    /// Name of the interface inside, instead of the next `ethN`.
+    pub interface: Option<String>,
 }
 
 /// /etc files that we generate.

@@ -1,9 +1,15 @@
 //! `--network`, `--pid`, `--ipc`, `--uts`, `--userns`, `--cgroupns`.
 
-use super::model::{NetMode, Ns, UserNs};
+use super::model::{Endpoint, NetMode, Ns, UserNs};
 use super::request::{Host, RunRequest};
+use super::volumes::valid_name;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Words of `--network` that are no names of user-defined networks.
+pub const RESERVED: [&str; 10] =
+    ["bridge", "podman", "default", "private", "none", "host", "container", "ns", "slirp4netns", "pasta"];
 
 impl RunRequest {
     /// The containers that namespace flags and `--volumes-from` name, as the user wrote them; `Host::containers` has
@@ -78,12 +84,13 @@ pub fn parse_userns(value: Option<&str>, ids: &BTreeMap<String, String>) -> Resu
     }
 }
 
-/// `--network`. Names of user-defined networks are refused: there are none yet.
+/// `--network`, one or several. What is no mode is the name of a user-defined network; whether it exists is not looked
+/// at here.
 pub fn parse_network(values: &[String], ids: &BTreeMap<String, String>) -> Result<NetMode> {
     let value = match values {
         [] => return Ok(NetMode::Default),
         [one] => one.as_str(),
-        [..] => return Err(Error::unsupported("connect a container to several networks: not supported yet")),
+        [..] => return several(values),
     };
     let options = |text: &str| text.split(',').filter(|o| !o.is_empty()).map(str::to_string).collect::<Vec<_>>();
     match value {
@@ -98,11 +105,115 @@ pub fn parse_network(values: &[String], ids: &BTreeMap<String, String>) -> Resul
             Some(("pasta", rest)) => Ok(NetMode::Pasta(options(rest))),
             Some(("container", name)) => Ok(NetMode::Container(other(name, "network", ids)?)),
             Some(("ns", file)) => Ok(NetMode::Path(path(file, "network")?)),
-            Some(("bridge", _)) => Err(Error::unsupported("use options of --network=bridge: not supported yet")),
-            _ => Err(Error::not_found(format!("find network '{value}'"))
-                .hint("none, host, slirp4netns, pasta and container:NAME are there; networks of your own come later")),
+            Some(("bridge" | "podman", _)) => {
+                Err(Error::unsupported(format!("use --network {value}: the default network has no options"))
+                    .hint("make a network of your own: coracle network create"))
+            }
+            _ => Ok(NetMode::Networks(vec![endpoint(value)?])),
         },
     }
+}
+
+/// Several networks: all must be user-defined ones.
+fn several(values: &[String]) -> Result<NetMode> {
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for value in values {
+        let name = value.split(':').next().unwrap_or_default();
+        if RESERVED.contains(&name) {
+            return Err(Error::user(format!("combine --network {value} with another network"))
+                .hint("only networks made by 'coracle network create' can be combined"));
+        }
+        let endpoint = endpoint(value)?;
+        if endpoints.iter().any(|e| e.network == endpoint.network) {
+            return Err(Error::user(format!("name network {} twice", endpoint.network)));
+        }
+        endpoints.push(endpoint);
+    }
+    Ok(NetMode::Networks(endpoints))
+}
+
+/// `NAME[:ip=ADDRESS,mac=ADDRESS,alias=NAME,interface_name=NAME]`, podman's form.
+pub fn endpoint(text: &str) -> Result<Endpoint> {
+    let (name, options) = text.split_once(':').unwrap_or((text, ""));
+    let bad = |why: String| Error::user(format!("read --network '{text}': {why}"));
+    if !valid_name(name) {
+        return Err(bad(format!("'{name}' is no name of a network")));
+    }
+    let mut endpoint = Endpoint { network: name.to_string(), ..Endpoint::default() };
+    for option in options.split(',').filter(|o| !o.is_empty()) {
+        match option.split_once('=') {
+            Some(("ip" | "ip6", value)) => {
+                endpoint.ips.push(value.parse().map_err(|_| bad(format!("'{value}' is no IP address")))?);
+            }
+            Some(("mac", value)) => endpoint.mac = Some(mac(value)?),
+            Some(("alias", value)) => endpoint.aliases.push(value.to_string()),
+            Some(("interface_name", value)) => endpoint.interface = Some(interface_name(value)?),
+            _ => {
+                return Err(
+                    bad(format!("unknown option '{option}'")).hint("known: ip, ip6, mac, alias, interface_name")
+                );
+            }
+        }
+    }
+    Ok(endpoint)
+}
+
+/// The hardware address of one interface, in the usual form.
+pub fn mac(text: &str) -> Result<String> {
+    let bytes: Option<Vec<u8>> =
+        text.split([':', '-']).map(|b| if b.len() == 2 { u8::from_str_radix(b, 16).ok() } else { None }).collect();
+    match bytes {
+        Some(b) if b.len() == 6 && b[0] & 1 == 0 => {
+            Ok(b.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":"))
+        }
+        _ => Err(Error::user(format!("read --mac-address '{text}': not the address of one interface"))),
+    }
+}
+
+/// What the kernel takes as the name of an interface (dev_valid_name()), without what paths and shells trip over.
+fn interface_name(text: &str) -> Result<String> {
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    match !text.is_empty() && text.len() < 16 && text != "lo" && text.bytes().all(valid) {
+        true => Ok(text.to_string()),
+        false => {
+            Err(Error::user(format!("read the interface name '{text}'")).hint("up to 15 letters, digits, '_' and '-'"))
+        }
+    }
+}
+
+/// Adds `--ip`, `--ip6`, `--mac-address` and `--network-alias` to the network that they are meant for.
+pub fn finish_endpoints(mode: &mut NetMode, request: &RunRequest) -> Result<()> {
+    let mut ips = Vec::new();
+    for (flag, text) in [("ip", &request.ip), ("ip6", &request.ip6)] {
+        let Some(text) = text else { continue };
+        let ip: IpAddr = text.parse().map_err(|_| Error::user(format!("read --{flag} '{text}': not an IP address")))?;
+        if ip.is_ipv6() != (flag == "ip6") {
+            return Err(Error::user(format!("read --{flag} '{text}': it is of the other family")));
+        }
+        ips.push(ip);
+    }
+    let NetMode::Networks(endpoints) = mode else {
+        return match ips.is_empty() {
+            true => Ok(()),
+            false => Err(Error::user("use --ip or --ip6 without a network of your own")
+                .hint("coracle network create NAME, then --network NAME")),
+        };
+    };
+    // Aliases are known in all networks, as with podman.
+    for endpoint in endpoints.iter_mut() {
+        endpoint.aliases.extend(request.network_alias.iter().cloned());
+    }
+    let several = endpoints.len() > 1;
+    let Some(first) = endpoints.first_mut() else { return Ok(()) };
+    if several && (!ips.is_empty() || request.mac_address.is_some()) {
+        return Err(Error::user("use --ip, --ip6 or --mac-address with several networks")
+            .hint("write --network NAME:ip=ADDRESS,mac=ADDRESS"));
+    }
+    first.ips.extend(ips);
+    if let Some(text) = &request.mac_address {
+        first.mac = Some(mac(text)?);
+    }
+    Ok(())
 }
 
 /// The hostname a container starts with.
@@ -173,8 +284,17 @@ mod tests {
             NetMode::Slirp4netns(vec!["mtu=1500".into(), "cidr=10.0.0.0/24".into()])
         );
         assert_eq!(net("container:web").unwrap(), NetMode::Container("f".repeat(64)));
-        assert!(net("mynet").unwrap_err().to_string().contains("mynet"));
-        assert!(parse_network(&["host".into(), "none".into()], &ids()).is_err());
+        let NetMode::Networks(mine) = net("mynet:ip=10.1.1.9,alias=db,mac=02-00-00-00-00-01").unwrap() else {
+            panic!()
+        };
+        assert_eq!((mine[0].network.as_str(), mine[0].aliases.len(), mine[0].ips.len()), ("mynet", 1, 1));
+        assert_eq!(mine[0].mac.as_deref(), Some("02:00:00:00:00:01"));
+        for bad in ["my/net", "-x", "mynet:ip=x", "mynet:color=red", "mynet:interface_name=a/b", "bridge:ip=10.0.0.1"] {
+            assert!(net(bad).is_err(), "{bad}");
+        }
+        let two = |a: &str, b: &str| parse_network(&[a.into(), b.into()], &ids());
+        assert!(matches!(two("a", "b").unwrap(), NetMode::Networks(list) if list.len() == 2));
+        assert!(two("host", "none").is_err() && two("a", "bridge").is_err() && two("a", "a").is_err());
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct RunRequest {
     pub dns_option: Vec<String>,
     pub dns_search: Vec<String>,
     pub mac_address: Option<String>,
+    pub ip: Option<String>,
+    pub ip6: Option<String>,
 
     pub pid: Option<String>,
     pub ipc: Option<String>,

@@ -130,17 +130,42 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NetworkState {
-    /// `slirp4netns`, `pasta`, `host`, `none`, `container:<id>`.
+    /// `slirp4netns`, `pasta`, `host`, `none`, `container:<id>`, `bridge` (user-defined networks).
     pub mode: String,
     pub ip: String,
     pub prefix: u8,
     pub ip6: String,
     pub prefix6: u8,
     pub gateway: String,
-    /// The helper's resolver inside the container's network, or empty.
+    /// The resolvers inside the container's network (separated by spaces), or empty.
     pub dns: String,
     pub mac: String,
     pub ports: Vec<PortMapping>,
+    /// On user-defined networks: the place in each; the fields above are then those of the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<EndpointState>,
+}
+
+/// A place in a user-defined network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointState {
+    /// Name and id of the network.
+    pub network: String,
+    pub id: String,
+    /// Name of the interface inside.
+    pub interface: String,
+    pub ip: String,
+    pub prefix: u8,
+    pub gateway: String,
+    pub ip6: String,
+    pub prefix6: u8,
+    pub gateway6: String,
+    pub mac: String,
+    pub aliases: Vec<String>,
+    /// Address of the network's name service, or empty.
+    pub dns: String,
+    pub internal: bool,
 }
 
 /// One published port; ranges are expanded.

@@ -15,7 +15,7 @@ const MAX_SIZE: u64 = 8 << 20;
 pub struct Event {
     /// RFC 3339, nanoseconds, UTC.
     pub time: String,
-    /// `container`, `image`, `volume`.
+    /// `container`, `image`, `volume`, `network`.
     pub kind: String,
     /// `create start die remove rename restart …` (docker's words).
     pub action: String,
@@ -27,15 +27,18 @@ pub struct Event {
 
 /// Notes an event of a container. Never fails: an unwritable log must not hinder a container.
 pub fn container(paths: &Paths, action: &str, id: &str, name: &str, attributes: &[(&str, String)]) {
+    note(paths, "container", action, (id, name), attributes);
+}
+
+/// The same of a network.
+pub fn network(paths: &Paths, action: &str, id: &str, name: &str, attributes: &[(&str, String)]) {
+    note(paths, "network", action, (id, name), attributes);
+}
+
+fn note(paths: &Paths, kind: &str, action: &str, (id, name): (&str, &str), attributes: &[(&str, String)]) {
     let attributes = attributes.iter().map(|(k, v)| (k.to_string(), v.clone())).collect();
-    let event = Event {
-        time: now(),
-        kind: "container".into(),
-        action: action.into(),
-        id: id.into(),
-        name: name.into(),
-        attributes,
-    };
+    let event =
+        Event { time: now(), kind: kind.into(), action: action.into(), id: id.into(), name: name.into(), attributes };
     let _ = append(paths, &event);
 }
 

@@ -5,9 +5,10 @@
 //!   version lock oci-layout index.json index.lock blobs/sha256/<hex>
 //!   layers/<chainid>-<map>/{diff/,meta.json,opaque}   views/<layer>/as-<map>/   held-layers
 //!   containers/<id>/{config.json spec.json name state.json desired lock life log upper/ work/ etc/}
-//!   names/<name> -> id   volumes/<name>/{_data,meta.json}   build/   events.jsonl   tmp/ trash/ partial/<hex>
+//!   names/<name> -> id   volumes/<name>/{_data,meta.json}   networks/<name>.json   leases/<network>/<address>
+//!   build/   events.jsonl   tmp/ trash/ partial/<hex>
 //! <run>   $XDG_RUNTIME_DIR/coracle (or --runroot): sockets only, all rebuildable
-//!   c/<id12>/{attach,ctl}
+//!   c/<id12>/{attach,ctl}   net/{lock,socket,keeper.json}
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -59,6 +60,18 @@ impl Paths {
     /// Results of build steps: `<key>.json`, the directories of cache mounts, and the hashes of contexts' files.
     pub fn build(&self) -> PathBuf {
         self.data.join("build")
+    }
+    /// Records of user-defined networks.
+    pub fn networks(&self) -> PathBuf {
+        self.data.join("networks")
+    }
+    /// Which container has which address of which network.
+    pub fn leases(&self) -> PathBuf {
+        self.data.join("leases")
+    }
+    /// The holder of user networks: its lock, socket and record.
+    pub fn holder(&self) -> PathBuf {
+        self.run.join("net")
     }
     pub fn tmp(&self) -> PathBuf {
         self.data.join("tmp")

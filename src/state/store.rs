@@ -8,8 +8,20 @@ use crate::error::{Error, Kind, Result};
 pub const VERSION: u32 = 1;
 
 /// The directories of the data directory.
-pub const DIRECTORIES: &[&str] =
-    &["blobs", "build", "containers", "layers", "names", "networks", "partial", "tmp", "trash", "views", "volumes"];
+pub const DIRECTORIES: &[&str] = &[
+    "blobs",
+    "build",
+    "containers",
+    "layers",
+    "leases",
+    "names",
+    "networks",
+    "partial",
+    "tmp",
+    "trash",
+    "views",
+    "volumes",
+];
 /// Its files.
 pub const FILES: &[&str] = &[
     "version",

@@ -35,6 +35,11 @@ fn find(env: &TestEnv) -> Vec<String> {
     let strange = |e: &fs::DirEntry| !coracle::state::store::is_ours(&e.file_name().to_string_lossy());
     let top = fs::read_dir(env.root()).into_iter().flatten().flatten().filter(strange);
     found.extend(top.map(|e| format!("unknown file {}", e.path().display())));
+    for dir in entries(&env.root().join("leases")) {
+        found.extend(entries(Path::new(&dir)).map(|e| format!("address {e}")));
+    }
+    let holder = env.runroot().join("net");
+    found.extend(entries(&holder).filter(|e| !e.ends_with("/lock")).map(|e| format!("the holder's {e}")));
     found.extend(entries(&env.runroot().join("c")).map(|e| format!("socket directory {e}")));
     found
 }

@@ -4,10 +4,12 @@ mod container;
 mod host_config;
 mod image;
 mod network;
+mod user_network;
 
 pub use container::container;
 pub use image::image;
 pub use network::ports;
+pub use user_network::{Entry, entries, entry, network};
 
 use super::Ctx;
 use super::doc::{Doc, fields};

@@ -2,7 +2,7 @@
 
 use crate::engine::doc::{Doc, fields};
 use crate::spec::model::{NetMode, Network};
-use crate::state::container::{Config, NetworkState, PortMapping};
+use crate::state::container::{Config, EndpointState, NetworkState, PortMapping};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -48,21 +48,17 @@ pub(super) fn settings(spec: &Network, state: &NetworkState, config: &Config, do
         NetMode::Default => "podman".into(),
         other => mode(other),
     };
-    let network = fields! {
-        "IPAMConfig" => None::<bool>,
-        "Links" => None::<bool>,
-        "Aliases" => None::<bool>,
-        "MacAddress" => &state.mac,
-        "NetworkID" => &name,
-        "EndpointID" => "",
-        "Gateway" => &state.gateway,
-        "IPAddress" => &state.ip,
-        "IPPrefixLen" => state.prefix,
-        "IPv6Gateway" => "",
-        "GlobalIPv6Address" => &state.ip6,
-        "GlobalIPv6PrefixLen" => state.prefix6,
-        "DriverOpts" => None::<bool>,
+    let networks = match (&spec.mode, state.networks.is_empty()) {
+        (NetMode::Networks(endpoints), true) => {
+            let none = EndpointState::default();
+            endpoints.iter().map(|e| (Cow::Owned(e.network.clone()), endpoint(&none, &e.aliases, config))).collect()
+        }
+        (NetMode::Networks(_), false) => {
+            state.networks.iter().map(|e| (Cow::Owned(e.network.clone()), endpoint(e, &e.aliases, config))).collect()
+        }
+        _ => vec![(Cow::Owned(name.clone()), single(&name, state))],
     };
+    let gateway6 = state.networks.first().map_or("", |e| e.gateway6.as_str());
     fields! {
         "Bridge" => "",
         "SandboxID" => "",
@@ -72,11 +68,52 @@ pub(super) fn settings(spec: &Network, state: &NetworkState, config: &Config, do
         "Gateway" => &state.gateway,
         "IPAddress" => &state.ip,
         "IPPrefixLen" => state.prefix,
-        "IPv6Gateway" => "",
+        "IPv6Gateway" => gateway6,
         "GlobalIPv6Address" => &state.ip6,
         "GlobalIPv6PrefixLen" => state.prefix6,
         "MacAddress" => &state.mac,
-        "Networks" => Doc::Map(vec![(Cow::Owned(name), network)]),
+        "Networks" => Doc::Map(networks),
+    }
+}
+
+/// The one network of a container that is on none of the user's.
+fn single(name: &str, state: &NetworkState) -> Doc {
+    fields! {
+        "IPAMConfig" => None::<bool>,
+        "Links" => None::<bool>,
+        "Aliases" => None::<bool>,
+        "MacAddress" => &state.mac,
+        "NetworkID" => name,
+        "EndpointID" => "",
+        "Gateway" => &state.gateway,
+        "IPAddress" => &state.ip,
+        "IPPrefixLen" => state.prefix,
+        "IPv6Gateway" => "",
+        "GlobalIPv6Address" => &state.ip6,
+        "GlobalIPv6PrefixLen" => state.prefix6,
+        "DriverOpts" => None::<bool>,
+    }
+}
+
+/// A place in a user-defined network.
+fn endpoint(state: &EndpointState, aliases: &[String], config: &Config) -> Doc {
+    // Docker lists the short id among them.
+    let mut names = aliases.to_vec();
+    names.push(config.id.chars().take(12).collect());
+    fields! {
+        "IPAMConfig" => None::<bool>,
+        "Links" => None::<bool>,
+        "Aliases" => Doc::List(names.iter().map(|n| Doc::from(n.as_str())).collect()),
+        "MacAddress" => &state.mac,
+        "NetworkID" => &state.id,
+        "EndpointID" => "",
+        "Gateway" => &state.gateway,
+        "IPAddress" => &state.ip,
+        "IPPrefixLen" => state.prefix,
+        "IPv6Gateway" => &state.gateway6,
+        "GlobalIPv6Address" => &state.ip6,
+        "GlobalIPv6PrefixLen" => state.prefix6,
+        "DriverOpts" => None::<bool>,
     }
 }
 

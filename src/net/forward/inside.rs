@@ -200,7 +200,7 @@ fn with_address(way: Way, from: Option<SocketAddr>) -> Vec<Way> {
 /// The rules of one family, as described at the head of this file.
 fn keep_addresses(netlink: &mut Netlink, ipv6: bool, tcp: &[u16], udp: &[u16]) -> Result<()> {
     netlink.add_local_default(MARK_TABLE, ipv6)?;
-    let rule = Rule { priority: MARK_PRIORITY, table: MARK_TABLE, mark: Some(MARK), source_ports: None };
+    let rule = Rule { priority: MARK_PRIORITY, table: MARK_TABLE, mark: Some(MARK), ..Rule::default() };
     netlink.add_rule(ipv6, rule)?;
     let family = if ipv6 { "ipv6" } else { "ipv4" };
     let marked =
@@ -210,12 +210,13 @@ fn keep_addresses(netlink: &mut Netlink, ipv6: bool, tcp: &[u16], udp: &[u16]) -
         // container opens from a published port.
         for (first, last) in ranges(tcp) {
             let source_ports = Some((libc::IPPROTO_TCP as u8, first, last));
-            netlink.add_rule(ipv6, Rule { priority: PORT_PRIORITY, table: MARK_TABLE, mark: None, source_ports })?;
+            netlink
+                .add_rule(ipv6, Rule { priority: PORT_PRIORITY, table: MARK_TABLE, source_ports, ..Rule::default() })?;
         }
     }
     for (first, last) in ranges(udp) {
         let source_ports = Some((libc::IPPROTO_UDP as u8, first, last));
-        netlink.add_rule(ipv6, Rule { priority: PORT_PRIORITY, table: PORT_TABLE, mark: None, source_ports })?;
+        netlink.add_rule(ipv6, Rule { priority: PORT_PRIORITY, table: PORT_TABLE, source_ports, ..Rule::default() })?;
     }
     Ok(())
 }

@@ -3,7 +3,13 @@
 //! Message layouts are those of rtnetlink(7), `linux/rtnetlink.h` and `linux/fib_rules.h`; numbers are in host order.
 //! Written by hand because a handful of messages is all that is needed, and a crate for all of netlink is not small.
 
+mod bridge;
+mod message;
+
+pub use bridge::{Gateway, Link, Veth};
+
 use crate::error::{Context, Error, Result};
+use message::{Message, attributes, bits, family, parse_ip, u16_at, u32_at};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,7 +17,6 @@ use std::os::fd::OwnedFd;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
 const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_REPLACE: u16 = 0x100;
@@ -24,6 +29,7 @@ const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
 const RTM_NEWRULE: u16 = 32;
+const RTM_DELRULE: u16 = 33;
 
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -39,6 +45,7 @@ const RTPROT_STATIC: u8 = 4;
 const RT_SCOPE_UNIVERSE: u8 = 0;
 const RT_SCOPE_HOST: u8 = 254;
 const RT_TABLE_UNSPEC: u8 = 0;
+const FRA_IIFNAME: u16 = 3;
 const FRA_PRIORITY: u16 = 6;
 const FRA_FWMARK: u16 = 10;
 const FRA_TABLE: u16 = 15;
@@ -62,13 +69,15 @@ pub struct Address {
 }
 
 /// A policy rule: packets that match all given conditions look in `table` first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
     pub priority: u32,
     pub table: u32,
     pub mark: Option<u32>,
     /// IP protocol number and the range of source ports, both ends included.
     pub source_ports: Option<(u8, u16, u16)>,
+    /// Name of the interface that they come in by.
+    pub interface: Option<String>,
 }
 
 /// A socket to the routing side of the kernel, for the network namespace it was opened in.
@@ -104,7 +113,7 @@ impl Netlink {
 
     /// All addresses of both families.
     pub fn addresses(&mut self) -> Result<Vec<Address>> {
-        let mut message = Message::new(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP);
+        let mut message = Message::new(RTM_GETADDR, NLM_F_DUMP);
         message.put(&[0u8; 8]);
         let answers = self.exchange(message).context("list addresses")?;
         Ok(answers
@@ -138,8 +147,16 @@ impl Netlink {
     /// Adds a rule for IPv6 or IPv4; one that is there already is fine.
     pub fn add_rule(&mut self, ipv6: bool, rule: Rule) -> Result<()> {
         let family = if ipv6 { libc::AF_INET6 } else { libc::AF_INET };
-        tolerate(self.request(add_rule(family as u8, rule)), libc::EEXIST)
-            .with_context(|| format!("add routing rule {}", rule.priority))
+        let priority = rule.priority;
+        tolerate(self.request(rule_message(RTM_NEWRULE, family as u8, &rule)), libc::EEXIST)
+            .with_context(|| format!("add routing rule {priority}"))
+    }
+
+    /// Takes back [`Netlink::add_rule`]; one that is gone is fine.
+    pub fn remove_rule(&mut self, ipv6: bool, rule: &Rule) -> Result<()> {
+        let family = if ipv6 { libc::AF_INET6 } else { libc::AF_INET };
+        tolerate(self.request(rule_message(RTM_DELRULE, family as u8, rule)), libc::ENOENT)
+            .with_context(|| format!("remove routing rule {}", rule.priority))
     }
 
     fn request(&mut self, mut message: Message) -> Result<()> {
@@ -200,52 +217,6 @@ fn tolerate(result: Result<()>, errno: i32) -> Result<()> {
     }
 }
 
-/// A request under construction: header, fixed part, attributes.
-struct Message(Vec<u8>);
-
-impl Message {
-    fn new(kind: u16, flags: u16) -> Message {
-        let mut message = Message(vec![0; 16]);
-        message.0[4..6].copy_from_slice(&kind.to_ne_bytes());
-        message.flag(flags | NLM_F_REQUEST);
-        message
-    }
-
-    fn flag(&mut self, flags: u16) {
-        let present = u16_at(&self.0, 6);
-        self.0[6..8].copy_from_slice(&(present | flags).to_ne_bytes());
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn attribute(&mut self, kind: u16, value: &[u8]) {
-        self.put(&(4 + value.len() as u16).to_ne_bytes());
-        self.put(&kind.to_ne_bytes());
-        self.put(value);
-        self.0.resize(self.0.len().next_multiple_of(4), 0);
-    }
-
-    fn number(&mut self, kind: u16, value: u32) {
-        self.attribute(kind, &value.to_ne_bytes());
-    }
-
-    fn address(&mut self, kind: u16, ip: IpAddr) {
-        match ip {
-            IpAddr::V4(ip) => self.attribute(kind, &ip.octets()),
-            IpAddr::V6(ip) => self.attribute(kind, &ip.octets()),
-        }
-    }
-
-    fn finish(mut self, sequence: u32) -> Vec<u8> {
-        let length = self.0.len() as u32;
-        self.0[0..4].copy_from_slice(&length.to_ne_bytes());
-        self.0[8..12].copy_from_slice(&sequence.to_ne_bytes());
-        self.0
-    }
-}
-
 fn link_up(interface: u32) -> Message {
     let mut message = Message::new(RTM_NEWLINK, 0);
     message.put(&[0; 4]); // struct ifinfomsg: family and type unspecified
@@ -281,10 +252,14 @@ fn local_route(kind: u16, flags: u16, table: u32, route: (IpAddr, u8), source: O
     message
 }
 
-fn add_rule(family: u8, rule: Rule) -> Message {
-    let mut message = Message::new(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+fn rule_message(kind: u16, family: u8, rule: &Rule) -> Message {
+    let flags = if kind == RTM_NEWRULE { NLM_F_CREATE | NLM_F_EXCL } else { 0 };
+    let mut message = Message::new(kind, flags);
     message.put(&[family, 0, 0, 0, RT_TABLE_UNSPEC, 0, 0, FR_ACT_TO_TBL]);
     message.put(&[0; 4]);
+    if let Some(name) = &rule.interface {
+        message.text(FRA_IIFNAME, name);
+    }
     message.number(FRA_PRIORITY, rule.priority);
     message.number(FRA_TABLE, rule.table);
     if let Some(mark) = rule.mark {
@@ -304,13 +279,7 @@ fn parse_address(body: &[u8]) -> Option<Address> {
     let mut flags = u32::from(*body.get(2)?);
     let interface = body.get(4..8).map(|b| u32_at(b, 0))?;
     let (mut local, mut peer) = (None, None);
-    let mut rest = &body[8..];
-    while rest.len() >= 4 {
-        let (length, kind) = (u16_at(rest, 0) as usize, u16_at(rest, 2));
-        if length < 4 || length > rest.len() {
-            return None;
-        }
-        let value = &rest[4..length];
+    for (kind, value) in attributes(&body[8..]) {
         match kind {
             // The local end, where the two differ (point-to-point IPv4 links).
             IFA_LOCAL => local = parse_ip(value),
@@ -318,34 +287,9 @@ fn parse_address(body: &[u8]) -> Option<Address> {
             IFA_FLAGS if value.len() == 4 => flags = u32_at(value, 0),
             _ => {}
         }
-        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
     }
     let tentative = flags & IFA_F_TENTATIVE != 0;
     Some(Address { interface, ip: local.or(peer)?, prefix, global: scope == RT_SCOPE_UNIVERSE, tentative })
-}
-
-fn parse_ip(value: &[u8]) -> Option<IpAddr> {
-    match value.len() {
-        4 => <[u8; 4]>::try_from(value).ok().map(|b| Ipv4Addr::from(b).into()),
-        16 => <[u8; 16]>::try_from(value).ok().map(|b| Ipv6Addr::from(b).into()),
-        _ => None,
-    }
-}
-
-fn family(ip: IpAddr) -> u8 {
-    if ip.is_ipv4() { libc::AF_INET as u8 } else { libc::AF_INET6 as u8 }
-}
-
-fn bits(ip: IpAddr) -> u8 {
-    if ip.is_ipv4() { 32 } else { 128 }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_ne_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 #[cfg(test)]
@@ -356,8 +300,8 @@ mod tests {
     fn message_lengths_and_padding() {
         let bytes = link_up(1).finish(7);
         assert_eq!((bytes.len(), u32_at(&bytes, 0), u32_at(&bytes, 8)), (32, 32, 7));
-        let rule = Rule { priority: 110, table: 9, mark: None, source_ports: Some((17, 53, 60)) };
-        let bytes = add_rule(libc::AF_INET as u8, rule).finish(1);
+        let rule = Rule { priority: 110, table: 9, mark: None, source_ports: Some((17, 53, 60)), interface: None };
+        let bytes = rule_message(RTM_NEWRULE, libc::AF_INET as u8, &rule).finish(1);
         // header 16, fixed 12, two numbers 8 each, one byte padded to 8, a range 8
         assert_eq!(bytes.len(), 16 + 12 + 8 + 8 + 8 + 8);
         assert_eq!(u32_at(&bytes, 0) as usize, bytes.len());
