@@ -36,8 +36,12 @@ pub fn repair_idle(ctx: &Ctx, id: &str) {
 pub fn repair_locked(ctx: &Ctx, id: &str, _lock: &Flock) -> Result<bool> {
     let dir = ctx.paths.container(id);
     let Some(life) = Life::acquire(&dir.life(), Duration::ZERO)? else { return Ok(false) };
-    let Ok(state) = atomic::read_json::<State>(&dir.state()) else { return Ok(false) };
-    if !containers::is_active(state.status) && state.pid == 0 {
+    let (state, lost) = match atomic::read_json::<State>(&dir.state()) {
+        Ok(state) => (state, false),
+        Err(e) if e.kind == Kind::NotFound => return Ok(false),
+        Err(_) => (containers::lost(), true),
+    };
+    if !containers::is_active(state.status) && state.pid == 0 && !lost {
         return Ok(false);
     }
     let boot_id = boot::id()?;

@@ -244,7 +244,12 @@ fn record<T: DeserializeOwned + Default>(path: &std::path::Path, damaged: &mut O
 pub fn state(dir: &ContainerDir) -> Result<(State, bool, bool)> {
     let mut last: Option<State> = None;
     loop {
-        let state: State = atomic::read_json(&dir.state())?;
+        let state: State = match atomic::read_json(&dir.state()) {
+            Ok(state) => state,
+            Err(e) if e.kind == Kind::NotFound || Life::held(&dir.life())? => return Err(e),
+            // It is not synced before the exit: a power cut may leave anything.
+            Err(_) => return Ok((lost(), false, true)),
+        };
         if !is_active(state.status) && state.pid == 0 {
             let alive = Life::held(&dir.life())?;
             return Ok((state, alive, false));
@@ -259,6 +264,17 @@ pub fn state(dir: &ContainerDir) -> Result<(State, bool, bool)> {
             return Ok((corrected(state, &boot), false, true));
         }
         last = Some(state);
+    }
+}
+
+/// The state of a container whose own can't be read any more.
+pub fn lost() -> State {
+    State {
+        version: SCHEMA,
+        status: Status::Exited,
+        exit_code: REBOOTED,
+        error: "its state was lost".into(),
+        ..State::default()
     }
 }
 
@@ -341,6 +357,9 @@ mod tests {
         atomic::write_json(&dir.state(), &State { boot_id: "old".into(), ..running }, Class::Volatile).unwrap();
         let seen = load(&paths, &id).unwrap();
         assert_eq!((seen.state.status, seen.state.exit_code), (Status::Exited, REBOOTED));
+        std::fs::write(dir.state(), "").unwrap();
+        let seen = load(&paths, &id).unwrap();
+        assert!(seen.stale && seen.sound().is_ok() && seen.state.error == "its state was lost");
     }
 
     #[test]

@@ -114,6 +114,11 @@ pub fn get(paths: &Paths, name: &str) -> Result<Volume> {
         }
         Ok(volume) => Ok(volume),
         Err(e) if e.kind == Kind::NotFound || e.is_errno(libc::ENOENT) => Err(missing()),
+        // Those of anonymous volumes are not synced, and a power cut may empty them; it has to be found all the same,
+        // to be pruned.
+        Err(_) if name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Ok(Volume { version: SCHEMA, name: name.to_string(), anonymous: true, ..Volume::default() })
+        }
         Err(e) => Err(e.context(format!("read volume {name}"))),
     }
 }
@@ -174,6 +179,19 @@ mod tests {
         remove(&paths, "v").unwrap();
         assert_eq!(remove(&paths, "v").unwrap_err().kind, Kind::NotFound);
         assert!(gcdir::garbage(&paths).is_empty());
+    }
+
+    #[test]
+    fn an_anonymous_volume_survives_the_loss_of_its_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path().join("data"), dir.path().join("run"));
+        let name = "0123456789abcdef".repeat(4);
+        for name in [&name, "named"] {
+            ensure(&paths, name, true).unwrap();
+            std::fs::write(paths.volumes().join(name).join("meta.json"), "{").unwrap();
+        }
+        let left: Vec<_> = list(&paths).unwrap().into_iter().map(|v| (v.name, v.anonymous)).collect();
+        assert_eq!(left, [(name, true)]);
     }
 
     #[test]

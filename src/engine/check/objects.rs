@@ -58,13 +58,11 @@ fn container(ctx: &Ctx, id: &str, found: &mut Vec<Found>) {
     if let Err(e) = atomic::read_json::<State>(&dir.state())
         && !alive
     {
-        let make = if empty(&dir.state()) { leftover } else { damage };
-        let repair = "writes that it has ended";
-        found.push(make(
+        found.push(leftover(
             object.clone(),
             e.to_string(),
             "its last exit code is unknown",
-            repair,
+            "writes that it has ended",
             Remedy::State(id.to_string()),
         ));
     }
@@ -141,9 +139,7 @@ pub(super) fn volumes(ctx: &Ctx, found: &mut Vec<Found>) -> Result<usize> {
         }
         count += 1;
         if let Err(e) = volume::get(&ctx.paths, &name) {
-            // Those of anonymous volumes are not synced.
-            let make = if empty(&meta) { leftover } else { damage };
-            found.push(make(
+            found.push(damage(
                 object.clone(),
                 e.to_string(),
                 "it is not listed, and containers that mount it don't start",
