@@ -1,7 +1,6 @@
 //! `coracle system prune`.
 
 use super::{Cx, prune};
-use crate::build;
 use crate::engine::prune::{Everything, everything};
 use crate::engine::{filter, image_filter, volume_filter};
 use crate::error::{Error, Result};
@@ -41,6 +40,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let what = Everything {
         all: args.all,
         volumes: args.volumes,
+        build_cache: (args.all || args.build) && args.filter.is_empty(),
         container_filters: filter::Filters::parse(&cx.engine, &args.filter)?,
         image_filters: image_filter::Filters::parse(&args.filter, &Store::open(&cx.engine.paths)?)?,
         volume_filters: volume_filter::Filters::parse(&args.filter)?,
@@ -48,9 +48,6 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     };
     if !args.force && !args.dry_run && !prune::agreed(&question(&args))? {
         return Ok(0);
-    }
-    if (args.all || args.build) && !args.dry_run && args.filter.is_empty() {
-        build::prune::prune(&cx.engine, true, None)?;
     }
     let pruned = everything(&cx.engine, &what)?;
     prune::print_all(cx, &pruned, args.dry_run)?;

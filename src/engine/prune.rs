@@ -12,6 +12,7 @@ use crate::image::{Assume, Store};
 use crate::monitor::remove;
 use crate::state::containers::Container;
 use crate::state::gcdir;
+use crate::state::lock::Flock;
 use crate::volume;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub struct Everything {
     pub all: bool,
     /// Anonymous volumes that no container uses, too.
     pub volumes: bool,
+    /// What builds keep for later ones.
+    pub build_cache: bool,
     pub container_filters: ContainerFilters,
     pub image_filters: ImageFilters,
     pub volume_filters: VolumeFilters,
@@ -63,7 +66,7 @@ pub fn containers(ctx: &Ctx, filters: &ContainerFilters, dry_run: bool) -> Resul
 /// Removes images that no container uses and that pass the filters: those without a name, or with `all` any.
 pub fn images(ctx: &Ctx, all: bool, filters: &ImageFilters, dry_run: bool) -> Result<Pruned> {
     let mut run = Run::new(ctx, dry_run);
-    run.images(all, filters)?;
+    run.images(all, false, filters)?;
     run.finish()
 }
 
@@ -84,7 +87,7 @@ pub fn everything(ctx: &Ctx, what: &Everything) -> Result<Pruned> {
     if what.all {
         run.downloads();
     }
-    run.images(what.all, &what.image_filters)?;
+    run.images(what.all, what.build_cache, &what.image_filters)?;
     run.finish()
 }
 
@@ -124,9 +127,12 @@ impl<'c> Run<'c> {
         Ok(all.into_iter().filter(|c| !self.gone.containers.contains(&c.id)).collect())
     }
 
-    fn images(&mut self, all: bool, filters: &ImageFilters) -> Result<()> {
+    fn images(&mut self, all: bool, build_cache: bool, filters: &ImageFilters) -> Result<()> {
         let ctx = self.ctx;
         let store = Store::open(&ctx.paths)?;
+        if build_cache {
+            self.build_cache(&store);
+        }
         let used: HashSet<String> = self.users()?.into_iter().map(|c| c.config.image_id).collect();
         let unused = |l: &Listed| !used.contains(&l.image.id) && (all || l.image.names.is_empty()) && filters.pass(l);
         for listed in images::list(ctx)?.into_iter().filter(unused) {
@@ -170,6 +176,24 @@ impl<'c> Run<'c> {
             self.pruned.volumes.push(name);
         }
         Ok(())
+    }
+
+    /// Records of build steps, cache mounts that no build has locked, and hashes of contexts.
+    fn build_cache(&mut self, store: &Store) {
+        let paths = &self.ctx.paths;
+        let entries = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+        let mounts = paths.build().join("mounts");
+        let free = entries(mounts.clone()).filter(|path| Flock::try_dir(path).is_some());
+        let parts: Vec<PathBuf> = entries(paths.build()).filter(|path| *path != mounts).chain(free).collect();
+        store.release_build_layers();
+        self.gone.build_cache = true;
+        for path in parts {
+            if self.dry_run {
+                self.paths.push(path);
+            } else {
+                let _ = gcdir::discard(paths, &path);
+            }
+        }
     }
 
     /// Downloads that broke off, however young: they would go on some day.

@@ -32,6 +32,7 @@ pub struct Assume {
     /// Ids.
     pub images: HashSet<String>,
     pub containers: HashSet<String>,
+    pub build_cache: bool,
 }
 
 /// What nothing refers to.
@@ -176,6 +177,7 @@ impl Store {
             self.mark(&manifest, &mut marks, 0)?;
         }
         for (digest, chain) in self.build_layers() {
+            let marks = if assume.build_cache { &mut doomed } else { &mut marks };
             marks.blobs.insert(digest);
             marks.layers.insert(chain);
         }
@@ -191,6 +193,12 @@ impl Store {
             }
         }
         Ok((marks, doomed.blobs))
+    }
+
+    /// Takes the blobs of the build cache for ones that this process let go of: [`Store::collect`] need not wait for
+    /// them to grow old.
+    pub fn release_build_layers(&self) {
+        self.handled(self.build_layers().into_iter().map(|(digest, _)| digest));
     }
 
     /// Blobs and chains of the layers that the build cache keeps.
