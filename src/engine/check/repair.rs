@@ -160,6 +160,9 @@ fn rebuild(ctx: &Ctx, found: &mut [Found]) {
             continue;
         }
         let result = extract(ctx, &image, Replace { layers: layers.clone(), mounted: mounted.clone() });
+        if result.is_ok() {
+            drop_views(ctx, &image, &mounted);
+        }
         for chain in layers {
             done.insert(chain, result.clone());
         }
@@ -173,12 +176,18 @@ fn rebuild(ctx: &Ctx, found: &mut [Found]) {
             }
             None => Err(Error::not_found("find its image: it was removed").hint("pull or load it, then repair again")),
         };
-        // Other id maps' views lead to the layer's files; they are made again when they are needed.
-        let views = ctx.paths.views().join(&bad.name);
-        if result.is_ok() && !mounted.contains(&bad.chain_id) && views.exists() {
-            let _ = gcdir::discard(&ctx.paths, &views);
-        }
         one.finding.outcome = Some(outcome(result));
+    }
+}
+
+/// Other id maps' views of an image's layers are made again when they are needed; those of running containers stay.
+fn drop_views(ctx: &Ctx, image: &Image, mounted: &HashSet<String>) {
+    for layer in image.layers.iter().filter(|l| !mounted.contains(&l.chain_id)) {
+        for entry in std::fs::read_dir(ctx.paths.views()).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&layer.chain_id) {
+                let _ = gcdir::discard(&ctx.paths, &entry.path());
+            }
+        }
     }
 }
 
