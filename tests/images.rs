@@ -32,6 +32,11 @@ fn load_takes_directories_and_compressed_archives() {
     env.sh("rmi busybox").success();
     env.sh("load -i a.tar.gz").success();
     env.sh("run --rm busybox true").success();
+    fixtures::sh(&env.dir, &format!("xz -0 -c {archive} > a.tar.xz && bzip2 -1 -c {archive} > a.tar.bz2"));
+    for compressed in ["a.tar.xz", "a.tar.bz2"] {
+        env.sh("rmi busybox").success();
+        env.sh(&format!("load -i {compressed}")).success();
+    }
     let _ = env.sh("load -i /no/such/file").fails(125, &["/no/such/file"]);
     env.file("junk", "not an archive at all");
     let _ = env.sh("load -i junk").fails(125, &["junk"]);

@@ -66,7 +66,12 @@ pub enum Decoder<R: Read> {
     Gzip(Box<MultiGzDecoder<BufReader<R>>>),
     /// The flag: it needs uncommonly much memory.
     Zstd(Box<zstd::Decoder<'static, BufReader<R>>>, bool),
+    Xz(Box<liblzma::bufread::XzDecoder<BufReader<R>>>),
+    Bzip2(Box<bzip2::bufread::MultiBzDecoder<BufReader<R>>>),
 }
+
+/// Most memory that an xz stream may ask for, in bytes: `xz -9` needs 65 MiB.
+const XZ_MEMORY: u64 = 128 << 20;
 
 impl<R: Read> Decoder<R> {
     /// Looks at the first bytes of `source` and decompresses accordingly.
@@ -89,10 +94,12 @@ impl<R: Read> Decoder<R> {
                 decoder.window_log_max(MAX_WINDOW_LOG).context("start the zstd decoder")?;
                 Ok(Decoder::Zstd(Box::new(decoder), window > USUAL_WINDOW))
             }
-            Compression::Xz | Compression::Bzip2 => {
-                Err(Error::unsupported(format!("decompress the data: it is {compression:?}").to_lowercase())
-                    .hint("gzip, zstd and no compression are supported; recompress it"))
+            Compression::Xz => {
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
+                    .map_err(|e| Error::bug(format!("start the xz decoder: {e}")))?;
+                Ok(Decoder::Xz(Box::new(liblzma::bufread::XzDecoder::new_stream(source, stream))))
             }
+            Compression::Bzip2 => Ok(Decoder::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(source)))),
         }
     }
 }
@@ -114,6 +121,8 @@ impl<R: Read> Read for Decoder<R> {
                 true => too_wide("decompress the data: the window of a zstd frame is too large".into()).into(),
                 false => e,
             }),
+            Decoder::Xz(r) => r.read(buf),
+            Decoder::Bzip2(r) => r.read(buf),
         }
     }
 }
@@ -136,7 +145,18 @@ mod tests {
         let members = [gzip(&data[..1000]), gzip(&data[1000..])].concat();
         let frames = [zstd::encode_all(&data[..700], 3).unwrap(), zstd::encode_all(&data[700..], 3).unwrap()].concat();
         let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &frames].concat();
-        for (name, bytes) in [("plain", data.clone()), ("gzip", members), ("zstd", frames), ("skippable", skippable)] {
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 6);
+        xz.write_all(&data).unwrap();
+        let mut bz = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        bz.write_all(&data).unwrap();
+        for (name, bytes) in [
+            ("plain", data.clone()),
+            ("gzip", members),
+            ("zstd", frames),
+            ("skippable", skippable),
+            ("xz", xz.finish().unwrap()),
+            ("bzip2", bz.finish().unwrap()),
+        ] {
             let mut out = Vec::new();
             Decoder::new(&bytes[..]).unwrap().read_to_end(&mut out).unwrap();
             assert!(out == data, "{name}");
@@ -145,8 +165,6 @@ mod tests {
                 assert!(Decoder::new(cut).unwrap().read_to_end(&mut Vec::new()).is_err(), "{name} cut short");
             }
         }
-        assert!(Decoder::new(&b"BZh91AY&SY"[..]).is_err());
-        assert!(Decoder::new(&b"\xfd7zXZ\0"[..]).is_err());
         let mut out = Vec::new();
         Decoder::new(&b""[..]).unwrap().read_to_end(&mut out).unwrap();
         assert!(out.is_empty());

@@ -5,16 +5,18 @@
 //! fixed order.
 
 use super::super::manifest::{
-    DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, docker_layer,
+    DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, docker_layer,
 };
+use super::docker;
 use crate::error::{Context, Error, Result};
 use crate::image::tar::{Entry, Kind, TarWriter};
-use crate::image::{Decoder, Descriptor, Digest, Image, Index, Manifest, ParallelGzip, Reference, Store};
+use crate::image::unpack::pipeline;
+use crate::image::{Descriptor, Digest, Image, Index, Manifest, ParallelGzip, Reference, Store};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{BufRead, Read, Seek, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -90,10 +92,20 @@ impl Store {
                 }
             }
         }
+        let mut buffer = vec![0; 512 << 10];
         self.inflated(&layers, |layer, mut file, size| {
             let name = format!("{}.tar", layer.diff_id.hex());
             tar.start(&member(&name, size))?;
-            std::io::copy(&mut file, &mut tar).map(drop).context("write the archive")
+            let mut left = size;
+            while left > 0 {
+                let n = file.read(&mut buffer).context("read a temporary file")?;
+                if n == 0 {
+                    return Err(Error::conflict("read a layer: it became shorter"));
+                }
+                tar.write_all(&buffer[..n]).context("write the archive")?;
+                left = left.saturating_sub(n as u64);
+            }
+            Ok(())
         })?;
         for (id, item) in &items {
             tar.file(&member(&item.config, 0), &self.read(&Digest::from_hex(id)?)?)?;
@@ -157,34 +169,34 @@ impl Store {
 
     fn inflate(&self, layer: &super::super::LayerRef) -> Result<(File, u64)> {
         let path = self.blob(&layer.digest);
-        let blob = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-        let mut decoder = Decoder::new(blob)?;
-        let plain = matches!(decoder, Decoder::Plain(_));
+        let open = || File::open(&path).with_context(|| format!("open {}", path.display()));
+        let plain = docker::layer_type(self, &layer.digest)? == OCI_LAYER;
         let mut out = match plain {
             true => None,
             false => Some(tempfile::tempfile_in(self.paths.tmp()).context("make a temporary file")?),
         };
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 256 << 10];
-        let mut size = 0;
-        loop {
-            let n = decoder.read(&mut buffer).context("read it")?;
-            if n == 0 {
-                break;
+        // One thread inflates and hashes, this one writes.
+        let (size, digest) = pipeline::run(open()?, |tar| {
+            let mut size = 0;
+            loop {
+                let chunk = tar.fill_buf().context("read it")?;
+                if chunk.is_empty() {
+                    return Ok(size);
+                }
+                if let Some(out) = &mut out {
+                    out.write_all(chunk).context("write a temporary file")?;
+                }
+                let n = chunk.len();
+                size += n as u64;
+                tar.consume(n);
             }
-            hash.update(&buffer[..n]);
-            size += n as u64;
-            if let Some(out) = &mut out {
-                out.write_all(&buffer[..n]).context("write a temporary file")?;
-            }
-        }
-        let digest = Digest::from_hash(hash);
+        })?;
         if digest != layer.diff_id {
             return Err(damaged(&path, &digest));
         }
         let mut file = match out {
             Some(file) => file,
-            None => File::open(&path).with_context(|| format!("open {}", path.display()))?,
+            None => open()?,
         };
         file.rewind().context("read a temporary file")?;
         Ok((file, size))

@@ -5,7 +5,7 @@
 
 mod feed;
 mod layer;
-mod pipeline;
+pub(super) mod pipeline;
 mod sink;
 mod worker;
 

@@ -20,7 +20,7 @@ const MAX_TRAILING: u64 = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 
 /// Decompresses `source`, passes it through `use_it` as a stream, and returns the digest of all that was decompressed.
 /// What `use_it` leaves unread is hashed all the same.
-pub(super) fn run<S: Read + Send, T>(
+pub(in crate::image) fn run<S: Read + Send, T>(
     source: S,
     use_it: impl FnOnce(&mut ChunkReader) -> Result<T>,
 ) -> Result<(T, Digest)> {
@@ -85,7 +85,7 @@ fn inflate<S: Read>(source: S, full: &SyncSender<Chunk>, empty: &Receiver<Vec<u8
 }
 
 /// The extracting side: a buffered reader over the chunks.
-pub(super) struct ChunkReader {
+pub(in crate::image) struct ChunkReader {
     filled: Receiver<Chunk>,
     give_back: SyncSender<Vec<u8>>,
     chunk: Vec<u8>,
