@@ -6,7 +6,7 @@ use super::images::{self, Source};
 use super::pull::Pulled;
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::{Foreign, Image, Loaded, Reference, Store};
-use crate::registry::{Env, Event, Progress};
+use crate::registry::{self, Env, Event, Progress};
 use crate::userns::IdMap;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,7 @@ fn read(store: &Store, place: Place<'_>, env: &Env, idmap: &IdMap) -> Result<Vec
     if place.rest.is_empty() {
         return Err(Error::user("nothing follows the colon").hint("see containers-transports(5)"));
     }
+    check_policy(place, env)?;
     let silent: crate::image::ReadProgress<'_> = &|_| {};
     match place.kind {
         Transport::Dir => Ok(vec![store.load_plain_directory(Path::new(place.rest), silent)?]),
@@ -92,6 +93,12 @@ fn read(store: &Store, place: Place<'_>, env: &Env, idmap: &IdMap) -> Result<Vec
         }
         Transport::DockerDaemon => Err(daemon(place)),
     }
+}
+
+/// What policy.json says about images that come this way.
+fn check_policy(place: Place<'_>, env: &Env) -> Result<()> {
+    let transport = TRANSPORTS.iter().find(|(_, kind)| *kind == place.kind).map_or("", |(name, _)| *name);
+    registry::check_policy_of_path(transport.trim_end_matches(':'), path_and_name(place.rest).0, env)
 }
 
 fn daemon(place: Place<'_>) -> Error {

@@ -4,13 +4,14 @@
 use super::dns;
 use super::fault::{self, Cause, Failure, Result, Retry};
 use super::options::{Env, Limits, PullOptions};
+use super::proxy;
 use super::tls::{self, HostCerts};
 use crate::error::{Error, Kind};
 use std::io::Read;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, Uri, header};
-use ureq::{Agent, Body, Proxy, ProxyProtocol};
+use ureq::{Agent, Body};
 
 /// Redirects followed for one request: registry → CDN is one, some chain two or three.
 const MAX_REDIRECTS: usize = 8;
@@ -20,8 +21,8 @@ const MAX_ERROR_BODY: u64 = 64 << 10;
 /// Connections to one registry and whoever it redirects to.
 #[derive(Debug)]
 pub struct Http {
-    plain: Agent,
-    secure: OnceLock<Agent>,
+    /// For http and https, each through the proxy and past it; made when they are needed.
+    agents: [OnceLock<Agent>; 4],
     certs: HostCerts,
     /// Certificates are verified and https never leads to http.
     verify: bool,
@@ -60,14 +61,7 @@ pub struct Request<'a> {
 
 impl Http {
     pub fn new(certs: HostCerts, verify: bool, options: &PullOptions) -> Http {
-        Http {
-            plain: agent(None, &options.limits, &options.env),
-            secure: OnceLock::new(),
-            certs,
-            verify,
-            limits: options.limits.clone(),
-            env: options.env.clone(),
-        }
+        Http { agents: Default::default(), certs, verify, limits: options.limits.clone(), env: options.env.clone() }
     }
 
     /// Whether certificates are verified; then https never leads to http.
@@ -76,10 +70,12 @@ impl Http {
     }
 
     pub(super) fn agent(&self, uri: &Uri) -> &Agent {
-        if uri.scheme_str() != Some("https") {
-            return &self.plain;
-        }
-        self.secure.get_or_init(|| agent(Some(tls::config(&self.certs, self.verify)), &self.limits, &self.env))
+        let secure = uri.scheme_str() == Some("https");
+        let direct = proxy::bypassed(&self.env, uri);
+        self.agents[usize::from(secure) * 2 + usize::from(direct)].get_or_init(|| {
+            let tls = secure.then(|| tls::config(&self.certs, self.verify));
+            agent(tls, direct, &self.limits, &self.env)
+        })
     }
 
     /// Sends the request and follows redirects; any status is an answer, not an error.
@@ -263,7 +259,7 @@ pub(super) fn bad_redirect(host: &str, why: &str) -> Failure {
     Failure::new(Cause::Answer, Retry::Never, error)
 }
 
-fn agent(tls: Option<ureq::tls::TlsConfig>, limits: &Limits, env: &Env) -> Agent {
+fn agent(tls: Option<ureq::tls::TlsConfig>, direct: bool, limits: &Limits, env: &Env) -> Agent {
     let secure = tls.is_some();
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
@@ -281,73 +277,11 @@ fn agent(tls: Option<ureq::tls::TlsConfig>, limits: &Limits, env: &Env) -> Agent
         // Without compression: ureq is built without decoders, and a blob's digest is that of the bytes on the wire.
         .accept_encoding("identity")
         .user_agent(concat!("coracle/", env!("CARGO_PKG_VERSION")))
-        .proxy(proxy(env, secure));
+        .proxy(if direct { None } else { proxy::for_scheme(env, secure) });
     if let Some(tls) = tls {
         config = config.tls_config(tls);
     }
     dns::agent(config.build(), env)
-}
-
-/// The proxy for a scheme, as curl and Go choose it: HTTPS_PROXY or HTTP_PROXY, then ALL_PROXY. Loopback is never
-/// proxied (Go does the same).
-fn proxy(env: &Env, secure: bool) -> Option<Proxy> {
-    let names: &[&str] = if secure {
-        &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-    } else {
-        &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
-    };
-    let text = names.iter().find_map(|n| env.var(n))?;
-    let text = if text.contains("://") { text.to_string() } else { format!("http://{text}") };
-    let uri: Uri = text.parse().ok()?;
-    let (protocol, port) = match uri.scheme_str()? {
-        "http" => (ProxyProtocol::Http, 80),
-        "https" => (ProxyProtocol::Https, 443),
-        other => {
-            log::warn!("ignoring the proxy of scheme {other}: only http and https proxies are supported");
-            return None;
-        }
-    };
-    let mut builder = Proxy::builder(protocol).host(uri.host()?).port(uri.port_u16().unwrap_or(port));
-    if let Some((user, _)) = uri.authority()?.as_str().rsplit_once('@') {
-        let (name, password) = user.split_once(':').unwrap_or((user, ""));
-        builder = builder.username(&unescape(name)).password(&unescape(password));
-    }
-    for entry in ["localhost", "127.*", "[::1]", "::1"] {
-        builder = builder.no_proxy(entry);
-    }
-    for entry in env.var("NO_PROXY").or_else(|| env.var("no_proxy")).unwrap_or("").split(',') {
-        let entry = entry.trim();
-        if entry.is_empty() {
-            continue;
-        }
-        builder = builder.no_proxy(entry);
-        // `example.com` means the domain and everything below it (curl, Go).
-        if !entry.starts_with(['.', '*']) && entry.parse::<std::net::IpAddr>().is_err() {
-            builder = builder.no_proxy(&format!(".{entry}"));
-        }
-    }
-    builder.build().ok()
-}
-
-/// %XX decoding of a URL's user part.
-fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while i < bytes.len() {
-        let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
-        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(byte) if bytes[i] == b'%' => {
-                out.push(byte);
-                i += 3;
-            }
-            _ => {
-                out.push(bytes[i]);
-                i += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
@@ -374,28 +308,5 @@ mod tests {
     #[test]
     fn messages_never_hold_passwords() {
         assert_eq!(host(&"https://me:secret@r.io/x".parse().unwrap()), "r.io");
-    }
-
-    #[test]
-    fn proxies_follow_the_scheme_and_no_proxy() {
-        let env = Env::from_lookup(|n| match n {
-            "HTTPS_PROXY" => Some("http://u:p%40@proxy:3128".into()),
-            "NO_PROXY" => Some("example.com, .internal".into()),
-            _ => None,
-        });
-        assert!(proxy(&env, false).is_none());
-        let p = proxy(&env, true).unwrap();
-        assert_eq!((p.host(), p.port(), p.username(), p.password()), ("proxy", 3128, Some("u"), Some("p@")));
-        for (host, direct) in [
-            ("https://example.com/", true),
-            ("https://r.example.com/", true),
-            ("https://badexample.com/", false),
-            ("https://a.internal/", true),
-            ("https://localhost:5000/", true),
-            ("https://127.0.0.1:5000/", true),
-            ("https://r.io/", false),
-        ] {
-            assert_eq!(p.is_no_proxy(&host.parse().unwrap()), direct, "{host}");
-        }
     }
 }

@@ -16,6 +16,7 @@ mod login;
 mod options;
 mod platform;
 mod progress;
+mod proxy;
 mod pull;
 mod push;
 mod retry;
@@ -27,7 +28,7 @@ pub use auth::{
     Login, Place as LoginPlace, Scope as LoginScope, forget as forget_login, forget_all as forget_all_logins,
     save as save_login, stored as stored_login,
 };
-pub use conf::Registries;
+pub use conf::{Registries, check_policy_of_path};
 pub use fetch::fetch;
 pub use login::check as check_login;
 pub use options::{Credentials, Env, Limits, PullOptions};

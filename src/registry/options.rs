@@ -45,6 +45,7 @@ pub struct Env {
 const VARS: &[&str] = &[
     "HOME",
     "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
     "XDG_DATA_HOME",
     "XDG_RUNTIME_DIR",
     "USER",
@@ -85,6 +86,11 @@ impl Env {
     /// `$XDG_CONFIG_HOME`, or `~/.config`.
     pub fn config_home(&self) -> Option<PathBuf> {
         self.var("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| Some(self.home()?.join(".config")))
+    }
+
+    /// `$XDG_CACHE_HOME`, or `~/.cache`.
+    pub fn cache_home(&self) -> Option<PathBuf> {
+        self.var("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(self.home()?.join(".cache")))
     }
 
     /// A file of the system's configuration, given without the leading slash (`etc/hosts`).

@@ -30,10 +30,14 @@ impl HostCerts {
             }
             return HostCerts::read(dir);
         }
-        match candidates(host, &options.env).into_iter().find(|dir| dir.is_dir()) {
-            Some(dir) => HostCerts::read(&dir),
-            None => Ok(HostCerts::default()),
+        for dir in candidates(host, &options.env).into_iter().filter(|dir| dir.is_dir()) {
+            match HostCerts::read(&dir) {
+                // The administrator's own (docker's tree is root's on many hosts).
+                Err(e) if e.is_errno(libc::EACCES) => log::debug!("skipping {}: {e}", dir.display()),
+                other => return other,
+            }
         }
+        Ok(HostCerts::default())
     }
 
     /// `*.crt`: CAs; `NAME.cert` + `NAME.key`: a client certificate.
@@ -108,6 +112,10 @@ pub fn config(certs: &HostCerts, verify: bool) -> TlsConfig {
     if verify {
         // Errors of single files are skipped, as OpenSSL skips them: the rest may hold the root that is needed.
         let native = rustls_native_certs::load_native_certs();
+        if native.certs.is_empty() {
+            let why = native.errors.first().map_or_else(String::new, |e| format!(" ({e})"));
+            log::warn!("no certificate authorities found{why}: install ca-certificates, or set SSL_CERT_FILE");
+        }
         roots.extend(native.certs.iter().map(|der| Certificate::from_der(der).to_owned()));
         roots.extend(certs.roots.iter().cloned());
     }
@@ -135,6 +143,25 @@ mod tests {
         std::fs::remove_file(dir.path().join("a.cert")).unwrap();
         std::fs::write(dir.path().join("ca.crt"), "not PEM").unwrap();
         assert!(HostCerts::load("h", &options(dir.path())).unwrap_err().to_string().contains("ca.crt"));
+    }
+
+    #[test]
+    fn unreadable_directories_are_passed_over() {
+        use std::os::unix::fs::PermissionsExt;
+        if rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let mut env = Env::default();
+        env.root = dir.path().into();
+        let certs = dir.path().join("etc/docker/certs.d/h");
+        std::fs::create_dir_all(&certs).unwrap();
+        std::fs::write(certs.join("ca.crt"), "not PEM").unwrap();
+        let options = PullOptions { env, ..PullOptions::default() };
+        assert!(HostCerts::load("h", &options).is_err());
+        std::fs::set_permissions(&certs, std::fs::Permissions::from_mode(0o000)).unwrap();
+        assert!(HostCerts::load("h", &options).unwrap().is_empty());
+        std::fs::set_permissions(&certs, std::fs::Permissions::from_mode(0o700)).unwrap();
     }
 
     #[test]

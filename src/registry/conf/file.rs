@@ -84,6 +84,12 @@ pub fn paths(env: &Env) -> Vec<PathBuf> {
     paths
 }
 
+/// Where podman records what the user chose for a short name.
+pub fn recorded_aliases(env: &Env) -> Option<PathBuf> {
+    let cache = if rustix::process::geteuid().is_root() { Some(env.system("var/cache")) } else { env.cache_home() };
+    cache.map(|dir| dir.join("containers/short-name-aliases.conf"))
+}
+
 /// `None` when the file does not exist.
 pub fn read(path: &Path) -> Result<Option<Conf>> {
     let text = match std::fs::read_to_string(path) {
@@ -125,6 +131,17 @@ impl Registry {
             if location.contains("://") {
                 return Err(Error::user(format!("location '{location}'")).hint("leave the http:// or https:// out"));
             }
+        }
+        if self.prefix.contains('*') && (!wildcard || self.prefix[1..].contains(['*', '/'])) {
+            return Err(Error::user(format!("prefix '{}'", self.prefix))
+                .hint("a wildcard stands for subdomains only: *.example.com"));
+        }
+        if self.mirror_by_digest_only && self.mirrors.iter().any(|m| m.from != PullFrom::All) {
+            return Err(Error::user(format!(
+                "the entry of {}: it has mirror-by-digest-only and pull-from-mirror",
+                self.prefix
+            ))
+            .hint("use one of them"));
         }
         if self.mirrors.iter().any(|m| m.location.is_empty()) {
             return Err(Error::user(format!("a mirror of {} has no location", self.prefix)));

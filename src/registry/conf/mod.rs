@@ -3,7 +3,7 @@
 mod file;
 mod policy;
 
-pub use policy::check as check_policy;
+pub use policy::{check as check_policy, check_path as check_policy_of_path};
 
 use super::options::Env;
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ enum ShortNames {
     /// Try the registries in order.
     #[default]
     Permissive,
+    /// The same, and aliases don't count.
+    Disabled,
 }
 
 /// A place to pull a reference from.
@@ -52,11 +54,26 @@ impl Registries {
                 all.merge(parsed)?;
             }
         }
+        // What podman's questions about short names were answered with comes before the administrator's aliases.
+        if let Some(path) = file::recorded_aliases(env) {
+            match file::read(&path) {
+                Ok(parsed) => all.add_aliases(parsed.unwrap_or_default().aliases),
+                // The real root's, seen by the root of a user namespace.
+                Err(e) if e.is_errno(libc::EACCES) => log::debug!("skipping {e}"),
+                Err(e) => return Err(e),
+            }
+        }
         Ok(all)
     }
 
     fn merge(&mut self, parsed: file::Conf) -> Result<()> {
         if let Some(search) = parsed.search {
+            if let Some(bad) =
+                search.iter().find(|name| name.contains('/') || Reference::is_short(&format!("{name}/x")))
+            {
+                return Err(Error::user(format!("use '{bad}' of unqualified-search-registries in registries.conf"))
+                    .hint("write a registry's host name, such as docker.io"));
+            }
             self.search = search;
         }
         if let Some(helpers) = parsed.helpers {
@@ -65,14 +82,24 @@ impl Registries {
         if let Some(mode) = parsed.mode {
             self.mode = match mode.as_str() {
                 "enforcing" => ShortNames::Enforcing,
-                "permissive" | "disabled" => ShortNames::Permissive,
+                "permissive" => ShortNames::Permissive,
+                "disabled" => ShortNames::Disabled,
                 other => {
                     return Err(Error::user(format!("use short-name-mode '{other}' of registries.conf"))
                         .hint("use enforcing, permissive or disabled"));
                 }
             };
         }
-        for (name, target) in parsed.aliases {
+        self.add_aliases(parsed.aliases);
+        for registry in parsed.registries {
+            self.registries.retain(|known| known.prefix != registry.prefix);
+            self.registries.push(registry);
+        }
+        Ok(())
+    }
+
+    fn add_aliases(&mut self, aliases: BTreeMap<String, String>) {
+        for (name, target) in aliases {
             // An empty value deletes the alias of an earlier file.
             if target.is_empty() {
                 self.aliases.remove(&name);
@@ -80,11 +107,6 @@ impl Registries {
                 self.aliases.insert(name, target);
             }
         }
-        for registry in parsed.registries {
-            self.registries.retain(|known| known.prefix != registry.prefix);
-            self.registries.push(registry);
-        }
-        Ok(())
     }
 
     /// Helper names in order; `containers-auth.json` stands for the auth files.
@@ -105,7 +127,7 @@ impl Registries {
         let plain = Reference::parse(text)?;
         let name_end = text.find([':', '@']).unwrap_or(text.len());
         let (name, suffix) = text.split_at(name_end);
-        if let Some(target) = self.aliases.get(name) {
+        if let Some(target) = self.aliases.get(name).filter(|_| self.mode != ShortNames::Disabled) {
             return Ok(vec![Reference::parse(&format!("{target}{suffix}"))?]);
         }
         match (self.search.len(), self.mode) {
@@ -225,6 +247,10 @@ mod tests {
         let e = strict.candidates("fedora").unwrap_err().to_string();
         assert!(e.contains("quay.io/fedora, docker.io/fedora"), "{e}");
         assert!(conf(&[]).candidates("Bad//Name").is_err());
+        let off = conf(&[base, "short-name-mode = 'disabled'\n"]);
+        assert_eq!(names(&off, "fedora"), ["quay.io/fedora:latest", "docker.io/library/fedora:latest"]);
+        let mut bad = Registries::default();
+        assert!(bad.merge(file::parse("unqualified-search-registries = ['https://quay.io']").unwrap()).is_err());
     }
 
     #[test]
@@ -290,6 +316,10 @@ mod tests {
         assert_eq!(names(&c, "a"), ["alias.io/a:latest"]);
         write("home/.config/containers/registries.conf", "unqualified-search-registries = ['user.io']");
         assert_eq!(names(&Registries::load(&env).unwrap(), "b"), ["user.io/b:latest"]);
+        for cache in ["home/.cache", "var/cache"] {
+            write(&format!("{cache}/containers/short-name-aliases.conf"), "[aliases]\na = 'recorded.io/a'");
+        }
+        assert_eq!(names(&Registries::load(&env).unwrap(), "a"), ["recorded.io/a:latest"]);
         write("home/.config/containers/registries.conf.d/bad.conf", "= =");
         let e = Registries::load(&env).unwrap_err().to_string();
         assert!(e.contains("bad.conf"), "{e}");

@@ -25,6 +25,23 @@ struct Rule {
 
 /// Refuses `reference` when the user's or else the system's policy does. Without a policy everything is accepted.
 pub fn check(reference: &Reference, env: &Env) -> Result<()> {
+    check_scopes("docker", &reference.to_string(), &scopes(reference), env)
+}
+
+/// The same for an image that comes from a file or directory by one of the other transports
+/// (`oci`, `dir`, `docker-archive` …); scopes are paths and the directories above them.
+pub fn check_path(transport: &str, path: &Path, env: &Env) -> Result<()> {
+    let full = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    // Archives have no scopes (containers-policy.json(5)).
+    let mut scopes: Vec<String> = match transport {
+        "dir" | "oci" => full.ancestors().filter(|p| p.parent().is_some()).map(|p| p.display().to_string()).collect(),
+        _ => Vec::new(),
+    };
+    scopes.push(String::new());
+    check_scopes(transport, &format!("{transport}:{}", path.display()), &scopes, env)
+}
+
+fn check_scopes(transport: &str, name: &str, scopes: &[String], env: &Env) -> Result<()> {
     let user = env.config_home().map(|dir| dir.join("containers/policy.json"));
     let files: [Option<PathBuf>; 2] = [user, Some(env.system("etc/containers/policy.json"))];
     for file in files.into_iter().flatten() {
@@ -33,17 +50,17 @@ pub fn check(reference: &Reference, env: &Env) -> Result<()> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
             Err(e) => return Err(e).with_context(|| format!("read {}", file.display())),
         };
-        return decide(&text, reference, &file);
+        return decide(&text, transport, name, scopes, &file);
     }
     Ok(())
 }
 
-fn decide(text: &str, reference: &Reference, file: &Path) -> Result<()> {
+fn decide(text: &str, transport: &str, name: &str, scopes: &[String], file: &Path) -> Result<()> {
     let policy: Policy = serde_json::from_str(text).with_context(|| format!("parse {}", file.display()))?;
-    let docker = policy.transports.get("docker");
-    let rules = scopes(reference).iter().find_map(|scope| docker?.get(scope)).unwrap_or(&policy.default);
+    let own = policy.transports.get(transport);
+    let rules = scopes.iter().find_map(|scope| own?.get(scope)).unwrap_or(&policy.default);
     let refuse = |why: &str| {
-        let error = Error::denied(format!("pull {reference}: {} {why}", file.display()));
+        let error = Error::denied(format!("pull {name}: {} {why}", file.display()));
         Err(error.hint("change the policy there, if it is yours to decide"))
     };
     if rules.is_empty() {
@@ -79,6 +96,36 @@ fn scopes(reference: &Reference) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn ask(text: &str, name: &str) -> Result<()> {
+        let reference = Reference::parse(name).unwrap();
+        decide(text, "docker", name, &scopes(&reference), Path::new("p.json"))
+    }
+
+    #[test]
+    fn other_transports_have_rules_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (trusted, other) = (dir.path().join("trusted/layout"), dir.path().join("other"));
+        std::fs::create_dir_all(&trusted).unwrap();
+        std::fs::create_dir_all(&other).unwrap();
+        std::fs::create_dir_all(dir.path().join("etc/containers")).unwrap();
+        let scope = std::fs::canonicalize(dir.path().join("trusted")).unwrap();
+        let policy = serde_json::json!({"default": [{"type": "reject"}], "transports": {
+            "oci": {scope.to_str().unwrap(): [{"type": "insecureAcceptAnything"}]},
+            "docker-archive": {"": [{"type": "insecureAcceptAnything"}]},
+            "oci-archive": {"": [{"type": "signedBy"}]}}});
+        std::fs::write(dir.path().join("etc/containers/policy.json"), policy.to_string()).unwrap();
+        let mut env = Env::default();
+        env.root = dir.path().into();
+        assert!(check_path("oci", &trusted, &env).is_ok());
+        assert!(check_path("docker-archive", &other, &env).is_ok());
+        for (transport, path, word) in
+            [("oci", &other, "rejects"), ("dir", &trusted, "rejects"), ("oci-archive", &other, "signature")]
+        {
+            let e = check_path(transport, path, &env).unwrap_err().to_string();
+            assert!(e.contains(word) && e.contains("policy.json"), "{e}");
+        }
+    }
+
     #[test]
     fn the_most_specific_scope_decides() {
         let text = r#"{"default":[{"type":"reject"}],"transports":{"docker":{
@@ -91,12 +138,12 @@ mod tests {
             ("r.corp.example/x", "ok"),
             ("r.corp.example/signed/x", "signature"),
         ] {
-            let said = match decide(text, &Reference::parse(name).unwrap(), Path::new("p.json")) {
+            let said = match ask(text, name) {
                 Ok(()) => "ok".to_string(),
                 Err(e) => e.to_string(),
             };
             assert!(said.contains(verdict), "{name}: {said}");
         }
-        assert!(decide("{}", &Reference::parse("a").unwrap(), Path::new("p.json")).is_err());
+        assert!(ask("{}", "a").is_err());
     }
 }
