@@ -143,6 +143,27 @@ fn logins_and_tls() {
 }
 
 #[test]
+fn archives_and_directories() {
+    need!("skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let _ = env.load(&busybox());
+    for (to, from) in [
+        ("oci:layout:localhost/app:1", "oci:layout:localhost/app:1"),
+        ("oci-archive:o.tar:localhost/app:1", "oci-archive:o.tar"),
+        ("docker-archive:d.tar:localhost/app:1", "docker-archive:d.tar:localhost/app:1"),
+        ("dir:plain", "dir:plain"),
+    ] {
+        let _ = env.run(["push", "-q", BUSYBOX, to]).success();
+        let out = Command::new("skopeo").args(["inspect", "--config", from]).current_dir(&env.dir).output().unwrap();
+        assert!(out.status.success(), "{to}: {}", String::from_utf8_lossy(&out.stderr));
+        assert!(String::from_utf8_lossy(&out.stdout).contains("FROM_IMAGE=yes"), "{to}");
+    }
+    let _ = env.run(["push", BUSYBOX, "docker-daemon:x:1"]).fails(125, &["another engine's store", "docker load"]);
+    let _ = env.run(["push", BUSYBOX, "oci:other:v1"]).fails(125, &["a full one"]);
+    let _ = env.run(["push", "--format=oci", BUSYBOX, "dir:x"]).fails(125, &["without a registry"]);
+}
+
+#[test]
 fn all_tags_as_docker() {
     let env = TestEnv::new();
     let registry = registry!(env);

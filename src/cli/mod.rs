@@ -58,6 +58,7 @@ mod ps;
 mod ps_row;
 mod pull;
 mod push;
+mod push_local;
 pub mod registry_flags;
 mod rename;
 mod restart;

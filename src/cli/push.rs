@@ -1,7 +1,7 @@
 //! `coracle push`.
 
 use super::connection_flags::ConnectionFlags;
-use super::{Cx, Personality, output, progress};
+use super::{Cx, Personality, output, progress, push_local};
 use crate::engine::push::{Request, Sent, push, push_all_tags};
 use crate::error::{Error, Result};
 use crate::registry::{Compressor, ManifestFormat, Platform};
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// Push an image to a registry.
 ///
 /// Layers are sent as they are stored, those that are stored uncompressed with gzip. What the registry has already is
-/// not sent again.
+/// not sent again. Archives and directories are written too: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME],
+/// oci:DIR[:NAME] and dir:DIR.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Print nothing but the result
@@ -55,6 +56,20 @@ pub struct Args {
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    if let Some(local) = args.destination.as_deref().and_then(push_local::parse) {
+        let plain = args.format.is_none()
+            && args.compression_format.is_none()
+            && args.digestfile.is_none()
+            && args.platform.is_none()
+            && !args.all_tags;
+        if !plain {
+            return Err(Error::unsupported(
+                "use --format, --compression-format, --digestfile, --platform or -a without a registry",
+            )
+            .hint("push there as it is stored"));
+        }
+        return push_local::push(&args.image, local, cx).map(|()| 0);
+    }
     let compression = match (&args.compression_format, args.compression_level) {
         (Some(format), level) => Some(Compressor::parse(format, level)?),
         (None, Some(_)) => {
