@@ -224,6 +224,41 @@ fn ports_are_published_from_networks() {
 }
 
 #[test]
+fn running_containers_are_connected_and_disconnected() {
+    let env = busybox_env!();
+    for network in ["one", "two"] {
+        env.sh(&format!("network create {network}")).success();
+    }
+    env.start(&format!("--name a --network one {BUSYBOX} sleep 1000"));
+    env.start(&format!("--name b --network two {BUSYBOX} sh -c 'while :; do nc -l -p 7000 -e cat; done'"));
+    env.start("--name plain hello sleep forever");
+    let b = address(&env, "b", "two", "IPAddress");
+    assert!(!reaches(&env, "a", &b, 7000) && !lookup(&env, "a", "b").0);
+    env.sh("network connect --alias second two a").success();
+    assert!(reaches(&env, "a", &b, 7000) && lookup(&env, "a", "b").1.contains(&b));
+    let ip = address(&env, "a", "two", "IPAddress");
+    assert!(lookup(&env, "b", "second").1.contains(&ip));
+    let _ = env.sh("network connect two a").fails(125, &["already"]);
+    let _ = env.sh("network connect two plain").fails(125, &["plain"]);
+    env.sh("network reload --all").success();
+    // It lasts.
+    env.sh("restart -t 0 a").success();
+    assert_eq!(address(&env, "a", "two", "IPAddress"), ip);
+    env.sh("network disconnect two a").success();
+    assert!(!reaches(&env, "a", &b, 7000) && !lookup(&env, "b", "second").0);
+    let _ = env.sh("network disconnect two a").fails(125, &["not there"]);
+    env.sh("network disconnect one a").success();
+    // Without any network it still runs, and joins again.
+    assert_eq!(env.run(["exec", "a", "ls", "/sys/class/net"]).success().stdout, "lo\n");
+    env.sh("network connect two a").success();
+    assert!(reaches(&env, "a", &b, 7000));
+    env.sh("create --name later hello sleep forever").success();
+    env.sh("network connect one later").success();
+    env.sh("start later").success();
+    assert!(!address(&env, "later", "one", "IPAddress").is_empty());
+}
+
+#[test]
 fn every_helper_may_be_killed() {
     let env = busybox_env!();
     env.sh("network create n").success();
@@ -255,6 +290,33 @@ fn every_helper_may_be_killed() {
     }
     let out = env.sh("network inspect n --format '{{len .Containers}}'").success();
     assert_eq!(out.line(), "2");
+}
+
+#[test]
+fn stats_count_traffic() {
+    let env = TestEnv::new();
+    env.sh("network create n").success();
+    let port = free_port();
+    env.start(&format!("--name c --network n -p {port}:7000 hello tcp-serve 7000"));
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    eventually("an answer", 10, || ask(address, "hi").is_ok_and(|a| a.ends_with("hi")));
+    let row = env.sh("stats --no-stream --format json").success().json()[0].take();
+    assert_eq!(row["Name"], "c");
+    assert!(row["PIDs"].as_u64().unwrap() >= 1 && row["MemUsage"].as_str().unwrap().contains(" / "), "{row}");
+    let member = |env: &TestEnv| {
+        let doc = env.sh("network inspect n").success().json()[0].take();
+        let all = doc["containers"].as_object().unwrap();
+        let container = all.values().find(|c| c["name"] == "c").unwrap();
+        container["interfaces"]["eth0"]["traffic"]["rx_packets"].as_u64().unwrap()
+    };
+    env.start("--name d --network n hello sleep forever");
+    let before = member(&env);
+    let c = self::address(&env, "c", "n", "IPAddress");
+    env.run(["run", "--rm", "--network", "n", "hello", "tcp", &c, "7000", "x"]).success();
+    assert!(member(&env) > before);
+    let _ = env.sh("stop -t 0 c").success();
+    let _ = env.sh("stats --no-stream c").fails(125, &["not running"]);
+    assert!(env.sh("stats --no-stream --all").success().stdout.contains("--"));
 }
 
 #[test]

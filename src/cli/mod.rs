@@ -41,12 +41,15 @@ mod logger;
 mod login;
 mod logout;
 mod logs;
+mod network_connect;
 mod network_create;
+mod network_disconnect;
 mod network_exists;
 mod network_filter;
 mod network_inspect;
 mod network_ls;
 mod network_prune;
+mod network_reload;
 mod network_rm;
 pub mod output;
 mod port;
@@ -72,6 +75,7 @@ mod save;
 mod search;
 mod select;
 mod start;
+mod stats;
 mod stop;
 mod system_check;
 mod system_df;
@@ -211,6 +215,7 @@ pub enum Command {
     Save(save::Args),
     Search(search::Args),
     Start(start::Args),
+    Stats(stats::Args),
     Stop(stop::Args),
     Tag(tag::Args),
     Top(top::Args),
@@ -277,6 +282,7 @@ pub enum ContainerCommand {
     Rm(rm::Args),
     Run(run::Args),
     Start(start::Args),
+    Stats(stats::Args),
     Stop(stop::Args),
     Top(top::Args),
     Wait(wait::Args),
@@ -310,12 +316,15 @@ pub enum ImageCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum NetworkCommand {
+    Connect(network_connect::Args),
     Create(network_create::Args),
+    Disconnect(network_disconnect::Args),
     Exists(network_exists::Args),
     Inspect(network_inspect::Args),
     #[command(visible_alias = "list")]
     Ls(network_ls::Args),
     Prune(network_prune::Args),
+    Reload(network_reload::Args),
     #[command(visible_alias = "remove")]
     Rm(network_rm::Args),
 }
@@ -369,6 +378,7 @@ impl Command {
             Command::Save(a) => save::run(a, cx),
             Command::Search(a) => search::run(a, cx),
             Command::Start(a) => start::run(a, cx),
+            Command::Stats(a) => stats::run(a, cx),
             Command::Stop(a) => stop::run(a, cx),
             Command::Tag(a) => tag::run(a, cx),
             Command::Top(a) => top::run(a, cx),
@@ -418,6 +428,7 @@ impl ContainerCommand {
             ContainerCommand::Rm(a) => rm::run(a, cx),
             ContainerCommand::Run(a) => run::run(a, cx),
             ContainerCommand::Start(a) => start::run(a, cx),
+            ContainerCommand::Stats(a) => stats::run(a, cx),
             ContainerCommand::Stop(a) => stop::run(a, cx),
             ContainerCommand::Top(a) => top::run(a, cx),
             ContainerCommand::Wait(a) => wait::run(a, cx),
@@ -454,6 +465,9 @@ impl ImageCommand {
 impl NetworkCommand {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
+            NetworkCommand::Connect(a) => network_connect::run(a, cx),
+            NetworkCommand::Disconnect(a) => network_disconnect::run(a, cx),
+            NetworkCommand::Reload(a) => network_reload::run(a, cx),
             NetworkCommand::Create(a) => network_create::run(a, cx),
             NetworkCommand::Exists(a) => network_exists::run(a, cx),
             NetworkCommand::Inspect(a) => network_inspect::run(a, cx),

@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod check;
 pub mod commit;
+pub mod connect;
 pub mod cp;
 pub mod create;
 pub mod df;
@@ -34,6 +35,7 @@ pub mod save;
 pub mod search;
 pub mod size;
 pub mod start;
+pub mod stats;
 pub mod stop;
 pub mod term;
 pub mod top;

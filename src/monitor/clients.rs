@@ -44,6 +44,10 @@ pub enum Request {
         rows: u16,
         columns: u16,
     },
+    /// The networks are to be what the spec says now.
+    Networks {
+        client: u64,
+    },
     /// The foreground client's reader has gone, and nobody else takes this output.
     OutputClosed {
         stderr: bool,
@@ -150,6 +154,13 @@ impl Clients {
         if let Some(client) = self.list.iter_mut().find(|c| c.number == number) {
             client.unacked = client.unacked.saturating_sub(bytes);
             client.post(proto::ACK, &(bytes as u32).to_le_bytes());
+        }
+    }
+
+    /// A frame for one client.
+    pub fn send(&mut self, number: u64, kind: u8, payload: &[u8]) {
+        if let Some(client) = self.list.iter_mut().find(|c| c.number == number) {
+            client.post(kind, payload);
         }
     }
 
@@ -286,6 +297,10 @@ impl Client {
                 let rows = u16::from_le_bytes([payload[0], payload[1]]);
                 let columns = u16::from_le_bytes([payload[2], payload[3]]);
                 requests.push(Request::Resize { rows, columns });
+                true
+            }
+            proto::NETWORKS => {
+                requests.push(Request::Networks { client: self.number });
                 true
             }
             proto::DETACH => {

@@ -201,6 +201,24 @@ pub fn revive_network(subject: &Subject, incarnation: &mut Incarnation) {
     let _ = atomic::write_json(&subject.dir.state(), &incarnation.state, Class::Volatile);
 }
 
+/// Puts the running container into the networks that its spec names now.
+pub fn reconnect(subject: &mut Subject, incarnation: &mut Incarnation) -> Result<()> {
+    let spec: Spec = containers::load_spec(&subject.frame.paths, &subject.frame.id)?;
+    let before = std::mem::replace(&mut subject.spec.network.mode, spec.network.mode);
+    let done = (|| {
+        let (Some(places), Some(active)) = (places(subject)?, &mut incarnation.net) else { return Ok(()) };
+        let network = NetworkState { ports: incarnation.state.network.ports.clone(), ..places.state.clone() };
+        active.renew(places, incarnation.state.pid)?;
+        net::write_etc(&subject.spec, &network, &subject.dir.etc())?;
+        incarnation.state.network = network;
+        atomic::write_json(&subject.dir.state(), &incarnation.state, Class::Volatile)
+    })();
+    if done.is_err() {
+        subject.spec.network.mode = before;
+    }
+    done
+}
+
 /// Removes the cgroup if the start fails.
 struct Guarded(Option<Cgroup>);
 

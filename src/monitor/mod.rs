@@ -215,15 +215,23 @@ impl Monitor {
         let signal = self.subject.config.stop_signal;
         let patience = Duration::from_secs(u64::from(self.subject.config.stop_timeout));
         let mut mourned = Vec::new();
-        for revivals in 0.. {
+        let mut revivals = 0;
+        loop {
             match self.server.serve(&mut self.incarnation, signal, patience, &mut mourned) {
                 Ok(Served::Ended(end)) => return end,
                 // A helper that dies again and again is not helped by more.
                 Ok(Served::HelperDied) if revivals < REVIVALS => {
+                    revivals += 1;
                     mourned.clear();
                     incarnation::revive_network(&self.subject, &mut self.incarnation);
                 }
                 Ok(Served::HelperDied) => {}
+                Ok(Served::Networks(client)) => {
+                    let done = incarnation::reconnect(&mut self.subject, &mut self.incarnation);
+                    mourned.clear();
+                    let text = serde_json::to_vec(&done).unwrap_or_default();
+                    self.server.clients.send(client, proto::NETWORKS, &text);
+                }
                 Err(_) => break,
             }
         }

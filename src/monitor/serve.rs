@@ -31,6 +31,8 @@ pub struct Server {
     /// SIGTERM came: the machine or the session goes down. The container is stopped and not restarted.
     pub terminating: bool,
     kill_at: Option<Instant>,
+    /// Clients that wait for a change of the networks.
+    reconnects: Vec<u64>,
 }
 
 /// How an incarnation ended.
@@ -47,6 +49,8 @@ pub enum Served {
     Ended(End),
     /// A helper of the network died under a container that lives on.
     HelperDied,
+    /// This client wants the networks to be what the spec says now.
+    Networks(u64),
 }
 
 #[derive(Clone, Copy)]
@@ -83,6 +87,7 @@ impl Server {
             stdin_ended: false,
             terminating: false,
             kill_at: None,
+            reconnects: Vec::new(),
         })
     }
 
@@ -134,6 +139,9 @@ impl Server {
             if self.kill_at.is_some_and(|at| Instant::now() >= at) {
                 self.kill_at = None;
                 let _ = boot::signal(&inc.pidfd, libc::SIGKILL);
+            }
+            if let Some(client) = self.reconnects.pop() {
+                return Ok(Served::Networks(client));
             }
         }
     }
@@ -302,6 +310,9 @@ impl Server {
                 (Request::StdinEof, None) => self.stdin_ended = true,
                 (Request::Resize { rows, columns }, Some(inc)) => inc.streams.resize(rows, columns),
                 (Request::OutputClosed { stderr }, Some(inc)) if self.pipeline => inc.streams.close_output(stderr),
+                (Request::Networks { client }, Some(_)) => self.reconnects.push(client),
+                // Between two incarnations: the next one reads the spec.
+                (Request::Networks { client }, None) => self.clients.send(client, proto::NETWORKS, b"{\"Ok\":null}"),
                 (Request::Resize { .. } | Request::OutputClosed { .. }, _) => {}
             }
             self.tell(fates);

@@ -41,6 +41,16 @@ impl Active {
         self.helpers.retain(|h| h.name != forward::STAGE);
     }
 
+    /// Puts the container of process `pid` into its present places in user-defined networks.
+    pub fn renew(&mut self, places: Places, pid: i32) -> Result<()> {
+        self.state = NetworkState { ports: std::mem::take(&mut self.state.ports), ..places.state.clone() };
+        let membership = places.join(pid, &mut self.warnings)?;
+        // The former membership ends when the holder knows of the new one.
+        self.helpers.retain(|h| !h.is_remote());
+        self.helpers.push(membership);
+        Ok(())
+    }
+
     /// Ends all helpers but the membership in user-defined networks, which is to be renewed.
     pub fn part(mut self) -> Option<Helper> {
         let place = self.helpers.iter().position(Helper::is_remote)?;

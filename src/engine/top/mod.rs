@@ -40,6 +40,13 @@ pub fn top(ctx: &Ctx, name: &str, columns: &[Column]) -> Result<Table> {
     Ok(table)
 }
 
+/// The processes of the container with this PID 1, and what their times count against.
+pub(super) fn members_of(init: i32) -> (Vec<Process>, System) {
+    let mut all = Process::all();
+    let inside = members(init, &all);
+    (inside.iter().filter_map(|pid| all.remove(pid)).collect(), System::read())
+}
+
 /// What columns need besides the process.
 pub(crate) struct View {
     names: Names,

@@ -161,16 +161,21 @@ impl Keeper {
 
     fn plug(&mut self, plug: &Plug, namespace: &OwnedFd) -> Result<()> {
         let bridge = self.netlink.index(&plug.bridge.name)?;
-        // Left by a holder that was killed.
-        self.netlink.remove_link(&plug.name)?;
-        self.netlink.add_veth(&Veth {
-            name: &plug.name,
-            bridge,
-            peer: &plug.interface,
-            peer_namespace: namespace.as_fd(),
-            peer_mac: Some(mac(&plug.mac)?),
-            mtu: plug.bridge.mtu,
-        })?;
+        // Both ends are there when a member comes again: after a change, or to another holder.
+        let kept = self.netlink.index(&plug.name).is_ok()
+            && self.inside(namespace, |netlink| netlink.index(&plug.interface)).is_ok();
+        if !kept {
+            // The end of a namespace that is going away.
+            self.netlink.remove_link(&plug.name)?;
+            self.netlink.add_veth(&Veth {
+                name: &plug.name,
+                bridge,
+                peer: &plug.interface,
+                peer_namespace: namespace.as_fd(),
+                peer_mac: Some(mac(&plug.mac)?),
+                mtu: plug.bridge.mtu,
+            })?;
+        }
         let configured = self.inside(namespace, |netlink| {
             let index = netlink.index(&plug.interface)?;
             // Other members must not hand out routes.
@@ -184,7 +189,7 @@ impl Keeper {
             }
             Ok(())
         });
-        if configured.is_err() {
+        if configured.is_err() && !kept {
             let _ = self.netlink.remove_link(&plug.name);
         }
         configured?;
