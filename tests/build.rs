@@ -148,7 +148,7 @@ fn failures_show_the_place_the_output_and_the_code() {
         ("FROM nosuch.invalid/x\n", "nosuch.invalid"),
         ("FROM busybox\nRUN --mount=type=secret,id=s,required x\n", "--secret id=s"),
         ("FROM busybox\nRUN --network=host true\n", "--network host"),
-        ("FROM busybox\nADD https://example.invalid/x /\n", "not supported"),
+        ("FROM busybox\nADD https://example.invalid/x /\n", "example.invalid"),
         ("FROM busybox\nCOPY --chown=nobodyknows Dockerfile /\n", "nobodyknows"),
         ("FROM busybox\nRUN [\"/no/such\"]\n", "/no/such"),
         ("FROM busybox\nUSER nouser\nRUN true\n", "nouser"),
@@ -209,6 +209,9 @@ fn files_come_out_instead_of_an_image() {
     let list = std::fs::read_to_string(env.path("list")).unwrap();
     assert!(list.contains("d/f") && list.contains(" m "), "{list}");
     let _ = env.sh("image exists made").code(1);
+    let _ = build(&env, text, "").success();
+    let path = env.sh("image inspect --format '{{.Config.Env}}' made").success();
+    assert!(path.stdout.contains("PATH=/usr/local/sbin:"), "{path}");
     let out = build(&env, text, "-o type=oci,dest=x");
     assert!(out.code == 125 && out.stderr.contains("not supported"), "{out}");
 }

@@ -204,3 +204,43 @@ fn named_contexts_stand_for_images_and_directories() {
     env.sh("build -q -t made --build-context base=docker-image://busybox --build-context files=other c").success();
     env.sh("run --rm --network none made cat /f").success().prints("other\nother\n");
 }
+
+/// Answers each request with the file `text`; its address.
+fn serve(text: &'static [u8]) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let mut request = [0; 4096];
+            let n = stream.read(&mut request).unwrap_or(0);
+            let found = !String::from_utf8_lossy(&request[..n]).starts_with("GET /missing");
+            let (status, body) = if found { ("200 OK", text) } else { ("404 Not Found", &b""[..]) };
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nLast-Modified: Sun, 09 Sep 2001 01:46:40 GMT\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        }
+    });
+    address
+}
+
+#[test]
+fn remote_sources() {
+    let env = busybox_env!();
+    files(&env);
+    let url = serve(b"remote\n");
+    let stat = "cat /d/f.txt; stat -c '%a %Y' /d/f.txt";
+    assert_eq!(after(&env, &format!("ADD {url}/x/f.txt?y /d/"), "", stat), "remote\n600 1000000000\n");
+    let sum = "sha256:da41d7d4df4dce34e65c62b2ac8fa4c8e7bcc1d71c71d1e3d0dd8b2c24a5fdb4";
+    fails(&env, &format!("ADD --checksum={sum} {url}/f /x"), "its checksum is sha256:");
+    fails(&env, &format!("ADD {url}/missing /x"), "status 404");
+    fails(&env, &format!("ADD {url}/ /x/"), "ends with none");
+    fails(&env, "ADD --checksum=sha256:00 a.txt /x", "no addresses");
+    // A Dockerfile at an address.
+    let url = serve(b"FROM busybox\nRUN echo fetched > /f\n");
+    env.run(["build", "-q", "-t", "made", &format!("{url}/Dockerfile")]).success();
+    env.sh("run --rm --network none made cat /f").success().prints("fetched\n");
+}

@@ -27,7 +27,7 @@ pub fn check(
     let mut states: Vec<State> = Vec::new();
     for (stage, origin) in file.stages.iter().zip(&origins) {
         let mut state = match &origin.base {
-            Base::Scratch => State::from_base(RunConfig::default(), String::new(), Vec::new()),
+            Base::Scratch => State::scratch(),
             Base::Stage(index) => {
                 let base = &states[*index];
                 let mut state = State::from_base(base.config.clone(), base.author.clone(), base.args.clone());

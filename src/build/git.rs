@@ -65,6 +65,13 @@ pub fn fetch(source: &GitSource, dir: &Path, keep: bool) -> Result<PathBuf> {
     }
 }
 
+/// The commit that is checked out.
+pub fn commit(dir: &Path) -> Result<String> {
+    let output =
+        Command::new("git").args(["rev-parse", "HEAD"]).current_dir(dir).output().context("run git rev-parse")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
+}
+
 fn git(dir: &Path, args: &[&str]) -> Result<()> {
     let what = || format!("run git {}", args[0]);
     let output = Command::new("git")

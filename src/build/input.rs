@@ -7,9 +7,11 @@ use super::scratch::Scratch;
 use super::source::{MAX_DOCKERFILE, Source};
 use crate::error::{Context, Error, Result};
 use crate::image::{Compression, decompressed};
+use crate::registry::{PullOptions, download};
 use crate::state::{paths::Paths, store};
 use crate::userns::IdMap;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// What the command line names.
@@ -21,6 +23,7 @@ pub struct Request<'a> {
     pub docker: bool,
     /// `.git` of a git context stays.
     pub keep_git: bool,
+    pub registry: &'a PullOptions,
 }
 
 /// Everything that a build reads.
@@ -33,7 +36,7 @@ pub struct Input {
     _scratch: Option<Scratch>,
 }
 
-/// Opens a directory, `-` or a git repository.
+/// Opens a directory, `-`, a git repository or an address.
 pub fn open(paths: &Paths, request: &Request<'_>) -> Result<Input> {
     let dockerfile_on_stdin = request.file == Some(Path::new("-"));
     if request.context == "-" {
@@ -48,9 +51,17 @@ pub fn open(paths: &Paths, request: &Request<'_>) -> Result<Input> {
             let dir = git::fetch(&source, scratch.path(), request.keep_git)?;
             (dir, Some(scratch))
         }
+        None if request.context.starts_with("http://") || request.context.starts_with("https://") => {
+            let scratch = scratch(paths)?;
+            let path = scratch.path().join("fetched");
+            let named = || format!("create {}", path.display());
+            let mut file = File::options().read(true).write(true).create_new(true).open(&path).with_context(named)?;
+            download(request.context, request.registry, &mut file)?;
+            file.rewind().with_context(named)?;
+            return from_stream(file, scratch, request);
+        }
         None if request.context.contains("://") => {
-            return Err(Error::unsupported(format!("use {} as context: addresses are not fetched", request.context))
-                .hint(format!("curl -L {} | coracle build -", request.context)));
+            return Err(Error::unsupported(format!("use {} as context: unknown kind of address", request.context)));
         }
         None => (PathBuf::from(request.context), None),
     };
@@ -76,17 +87,21 @@ fn in_directory(dir: PathBuf, scratch: Option<Scratch>, request: &Request<'_>, o
 }
 
 fn from_stdin(paths: &Paths, request: &Request<'_>) -> Result<Input> {
-    let mut input = BufReader::with_capacity(64 << 10, std::io::stdin());
-    let start = input.fill_buf().context("read standard input")?;
+    from_stream(std::io::stdin(), scratch(paths)?, request)
+}
+
+/// A tar of a context, or a Dockerfile alone.
+fn from_stream(input: impl Read + Send, scratch: Scratch, request: &Request<'_>) -> Result<Input> {
+    let mut input = BufReader::with_capacity(64 << 10, input);
+    let start = input.fill_buf().context("read the context")?;
     let magic = start.get(257..262) == Some(b"ustar");
     if !magic && Compression::of(start) == Compression::None {
         let source = Source::new("-", &bounded(&mut input)?)?;
         return Ok(Input { source, ignore: Ignore::default(), context: None, _scratch: None });
     }
-    let scratch = scratch(paths)?;
     let dir = scratch.path().join("context");
     std::fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
-    decompressed(input, |tar| super::output::unpack(tar, &dir)).context("read the context from standard input")?;
+    decompressed(input, |tar| super::output::unpack(tar, &dir)).context("read the context")?;
     in_directory(dir, Some(scratch), request, false)
 }
 

@@ -25,6 +25,7 @@ pub mod parser;
 mod pattern;
 pub mod progress;
 pub mod prune;
+mod remote;
 pub mod run;
 mod scratch;
 pub mod solve;

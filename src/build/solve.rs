@@ -9,6 +9,7 @@ use super::lint::Lint;
 use super::mounts::Secret;
 use super::parser::instruction;
 use super::progress::{Event, Progress};
+use super::remote;
 use super::run::RunOptions;
 use super::scratch::Scratch;
 use super::source::{Fault, Span};
@@ -219,7 +220,7 @@ impl<'a> Solver<'a> {
                     variant: platform.variant,
                     ..ImageConfig::default()
                 };
-                let state = State::from_base(Default::default(), String::new(), Vec::new());
+                let state = State::scratch();
                 let epoch = plan.epoch.unwrap_or(0);
                 Ok((Built { config, epoch, state, ..Built::default() }, Vec::new()))
             }
@@ -429,17 +430,28 @@ impl<'a> Solver<'a> {
     fn copy_request(&mut self, index: usize, work: &CopyWork, epoch: i64, scratch: &Path) -> Result<copy::Request> {
         let Copy { sources, from, chown, chmod, link, parents, exclude, checksum, keep_git_dir, unpack, .. } =
             &work.copy;
-        if checksum.is_some() || keep_git_dir.is_some() {
-            return Err(Error::unsupported("ADD --checksum and --keep-git-dir: remote sources are not supported"));
+        let mut tree = None;
+        let remote = |source: &CopySource| matches!(source, CopySource::Path(p) if work.add && remote::is_remote(p));
+        if (checksum.is_some() || keep_git_dir.is_some()) && !sources.iter().any(remote) {
+            return Err(Error::user("use --checksum or --keep-git-dir: the sources are no addresses"));
+        }
+        if checksum.is_some() && sources.len() > 1 {
+            return Err(Error::user("use --checksum with several sources").hint("one ADD for each"));
         }
         let mut items = Vec::new();
         let mut wants_context = false;
         for source in sources {
             items.push(match source {
                 CopySource::Heredoc(doc) => copy::Item::Text { name: doc.name.clone(), content: doc.content.clone() },
-                CopySource::Path(path) if work.add && is_remote(path) => {
-                    return Err(Error::unsupported(format!("ADD {path}: remote sources are not supported"))
-                        .hint("RUN curl or git, or fetch it into the context before"));
+                CopySource::Path(url) if remote(source) => {
+                    let number = items.len();
+                    let (item, found) = remote::get(url, work, self.plan.registry, scratch, number, epoch)?;
+                    if found.is_some() && sources.len() > 1 {
+                        return Err(Error::unsupported("ADD of a git repository together with other sources")
+                            .hint("one ADD for each"));
+                    }
+                    tree = found;
+                    item
                 }
                 CopySource::Path(path) => {
                     wants_context = true;
@@ -450,6 +462,7 @@ impl<'a> Solver<'a> {
         let mut ignore = Vec::new();
         let mut time = Some(epoch);
         let source = match from {
+            _ if tree.is_some() => tree.unwrap_or_default(),
             _ if !wants_context => copy::Tree::Empty,
             Some(name) => match self.plan.contexts.get(name) {
                 Some(NamedContext::Dir(dir)) => {
@@ -516,10 +529,6 @@ pub fn lowers(store: &Store, idmap: &IdMap, layers: &[StoredLayer]) -> Result<Ve
 /// A request without the places that differ from build to build.
 fn plain(request: &copy::Request) -> copy::Request {
     copy::Request { target: copy::Tree::Empty, source: copy::Tree::Empty, ..request.clone() }
-}
-
-fn is_remote(path: &str) -> bool {
-    ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|p| path.starts_with(p))
 }
 
 /// Instructions that are worth a number.

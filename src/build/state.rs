@@ -77,6 +77,12 @@ impl State {
         State { config, author, args, base_known: true, ..State::default() }
     }
 
+    /// FROM scratch: an empty root, and the usual PATH (as BuildKit and buildah have it).
+    pub fn scratch() -> State {
+        let env = vec!["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into()];
+        State::from_base(RunConfig { env, ..RunConfig::default() }, String::new(), Vec::new())
+    }
+
     /// The value of a variable: ENV before ARG.
     pub fn lookup(&self, name: &str) -> Option<String> {
         let set = self.config.env.iter().find_map(|e| e.split_once('=').filter(|(k, _)| *k == name));

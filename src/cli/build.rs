@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 
 /// Build an image from a Dockerfile.
 ///
-/// The context is a directory, a git repository (URL[#REF[:DIRECTORY]]), or - for a tar or a Dockerfile on standard
-/// input. The same inputs give the same image: files get the time of the base image, or that of --timestamp or
+/// The context is a directory, a git repository (URL[#REF[:DIRECTORY]]), an http(s) address or - for a tar or a
+/// Dockerfile on standard input. The same inputs give the same image: files get the time of the base image, or that of --timestamp or
 /// SOURCE_DATE_EPOCH. Prints the image's id; all else goes to stderr.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -140,6 +140,7 @@ pub struct Args {
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let docker = cx.personality == Personality::Docker;
     let store = Store::open(&cx.engine.paths)?;
+    let registry = args.registry.options()?;
     // All that reads standard input and the context does so before anything is done.
     let given = given(&args.build_arg)?;
     let keep_git = given.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR").is_some_and(|v| v == "1" || v == "true");
@@ -151,9 +152,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
             ignorefile: args.ignorefile.as_deref(),
             docker,
             keep_git,
+            registry: &registry,
         },
     )?;
-    let registry = args.registry.options()?;
     let target = registry.platform.clone().unwrap_or_else(Platform::host);
     let mut build_args = BuildArgs::new(given, &platform_args(&target), &platform_args(&Platform::host()));
     let mut lint = Lint::default();

@@ -29,7 +29,7 @@ pub use auth::{
     save as save_login, stored as stored_login,
 };
 pub use conf::{Registries, check_policy_of_path};
-pub use fetch::fetch;
+pub use fetch::{Fetched, download, fetch};
 pub use login::check as check_login;
 pub use options::{Credentials, Env, Limits, PullOptions};
 pub use platform::Platform;
