@@ -30,7 +30,8 @@ impl Running {
         server.add("n", udp.into(), tcp.into());
         let local = IpAddr::from([127, 0, 0, 1]);
         let place = Place { network: "n".into(), ips: vec![local], aliases: vec!["alias".into()] };
-        let many = Place { ips: (1..=60).map(|n| IpAddr::from([10, 0, 0, n])).collect(), ..place.clone() };
+        let ips = (1..=60).map(|n| IpAddr::from([10, 0, 0, n])).collect();
+        let many = Place { ips, aliases: vec![], ..place.clone() };
         let member = |name: &str, letter: &str, place: Place| Member {
             id: letter.repeat(64),
             name: name.into(),
