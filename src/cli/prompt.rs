@@ -25,8 +25,9 @@ pub fn line(question: &str) -> Result<String> {
 
 /// Asks for a secret, which is not shown. Ctrl-C ends the question, with the terminal as it was.
 pub fn secret(question: &str) -> Result<String> {
-    ask(question);
+    // Before the question: who answers at once is not to be shown, and their Ctrl-C is ours.
     let guard = RawGuard::new(std::io::stdin())?;
+    ask(question);
     let answer = typed(std::io::stdin().lock(), || guard.suspend());
     drop(guard);
     ask("\n");
