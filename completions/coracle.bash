@@ -441,20 +441,12 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__build)
-            opts="-t -f -o -q -h --tag --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --label --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --output --iidfile --metadata-file --quiet --format --squash --squash-all --timestamp --ignorefile --check --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --load --help"
+            opts="-f -t -o -q -h --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --tag)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -t)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -480,10 +472,6 @@ _coracle() {
                     return 0
                     ;;
                 --pull)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -531,12 +519,36 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --timestamp)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ignorefile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -o)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --push)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --load)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --iidfile)
@@ -551,11 +563,11 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --timestamp)
+                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ignorefile)
+                --annotation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -625,20 +637,12 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__builder__subcmd__build)
-            opts="-t -f -o -q -h --tag --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --label --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --output --iidfile --metadata-file --quiet --format --squash --squash-all --timestamp --ignorefile --check --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --load --help"
+            opts="-f -t -o -q -h --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --tag)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -t)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -664,10 +668,6 @@ _coracle() {
                     return 0
                     ;;
                 --pull)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -715,12 +715,36 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --timestamp)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ignorefile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -o)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --push)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --load)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --iidfile)
@@ -735,11 +759,11 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --timestamp)
+                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ignorefile)
+                --annotation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2783,20 +2807,12 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__build)
-            opts="-t -f -o -q -h --tag --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --label --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --output --iidfile --metadata-file --quiet --format --squash --squash-all --timestamp --ignorefile --check --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --load --help"
+            opts="-f -t -o -q -h --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --tag)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -t)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2822,10 +2838,6 @@ _coracle() {
                     return 0
                     ;;
                 --pull)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2873,12 +2885,36 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --timestamp)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ignorefile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -o)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --push)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --load)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --iidfile)
@@ -2893,11 +2929,11 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --timestamp)
+                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ignorefile)
+                --annotation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -88,14 +88,12 @@ complete -c coracle -n "__fish_coracle_using_subcommand attach" -l sig-proxy -d 
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l no-stdin -d 'Don\'t attach to stdin'
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -s h -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand build" -s t -l tag -d 'Name of the image; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-context -d 'Another context for FROM and --from: a directory, or docker-image://IMAGE' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l target -d 'The stage to build (default: the last)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l ssh -d 'Pass the ssh agent to RUN --mount=type=ssh: default, or default=SOCKET' -r
@@ -107,12 +105,19 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l cap-add -d 'Gi
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l cap-drop -d 'Take a capability from RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l security-opt -d 'Security option of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -s o -l output -d 'Write the files instead of an image: DIR, - or type=local|tar,dest=PATH' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s t -l tag -d 'Name of the image; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s o -l output -d 'What to make: type=image|registry|docker|oci|tar|local|cacheonly[,dest=PATH][,name=NAME][,push=true], DIR or -; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l push -d 'Push the image to the registries of its names' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l load -d 'Keep the image in the store, whatever else --output asks for' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l iidfile -d 'Write the image\'s id to a file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l metadata-file -d 'Write digests and names as JSON to a file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l format -d 'Form of the manifest: oci or docker' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l label -d 'Label of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l authfile -d 'File with registry credentials' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l creds -d 'Credentials for the registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
@@ -127,12 +132,12 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l variant -d 'Va
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache -d 'Take no step from the cache'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l check -d 'Check the Dockerfile instead of building it'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l squash-all -d 'One layer for all, the base image\'s too'
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l rewrite-timestamp -d 'Accepted: new files are never later than the time of the image'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l force-rm -d 'Accepted: nothing is left of a build but its image'
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l load -d 'Accepted: the image always goes to the store'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand commit" -s a -l author -d 'Author of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand commit" -s c -l change -d 'Apply a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR' -r
@@ -547,14 +552,12 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "build" -d 'Build an image from a Dockerfile'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "du" -d 'Show what the build cache keeps'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "prune" -d 'Remove results of builds that no image has'
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name of the image; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'Another context for FROM and --from: a directory, or docker-image://IMAGE' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l target -d 'The stage to build (default: the last)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Pass the ssh agent to RUN --mount=type=ssh: default, or default=SOCKET' -r
@@ -566,12 +569,19 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l security-opt -d 'Security option of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'Write the files instead of an image: DIR, - or type=local|tar,dest=PATH' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name of the image; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'What to make: type=image|registry|docker|oci|tar|local|cacheonly[,dest=PATH][,name=NAME][,push=true], DIR or -; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l push -d 'Push the image to the registries of its names' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l load -d 'Keep the image in the store, whatever else --output asks for' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write digests and names as JSON to a file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l format -d 'Form of the manifest: oci or docker' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Label of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l authfile -d 'File with registry credentials' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l creds -d 'Credentials for the registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
@@ -586,12 +596,12 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Take no step from the cache'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash-all -d 'One layer for all, the base image\'s too'
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Accepted: new files are never later than the time of the image'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l force-rm -d 'Accepted: nothing is left of a build but its image'
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l load -d 'Accepted: the image always goes to the store'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from du" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each line' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from du" -s h -l help -d 'Print help'
@@ -962,14 +972,12 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "exists" -d 'Tell by the exit code whether an image is in the store: 0 yes, 1 no, 125 error'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "inspect" -d 'Show the details of images'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "prune" -d 'Remove unused images: those without a name that no container uses'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name of the image; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'Another context for FROM and --from: a directory, or docker-image://IMAGE' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l target -d 'The stage to build (default: the last)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Pass the ssh agent to RUN --mount=type=ssh: default, or default=SOCKET' -r
@@ -981,12 +989,19 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l security-opt -d 'Security option of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'Write the files instead of an image: DIR, - or type=local|tar,dest=PATH' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name of the image; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'What to make: type=image|registry|docker|oci|tar|local|cacheonly[,dest=PATH][,name=NAME][,push=true], DIR or -; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l push -d 'Push the image to the registries of its names' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l load -d 'Keep the image in the store, whatever else --output asks for' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write digests and names as JSON to a file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'Form of the manifest: oci or docker' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Label of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l authfile -d 'File with registry credentials' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l creds -d 'Credentials for the registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
@@ -1001,12 +1016,12 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Take no step from the cache'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l squash-all -d 'One layer for all, the base image\'s too'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Accepted: new files are never later than the time of the image'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l force-rm -d 'Accepted: nothing is left of a build but its image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l load -d 'Accepted: the image always goes to the store'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'Print json instead of lines' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'

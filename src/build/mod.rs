@@ -11,6 +11,7 @@ pub mod cache;
 pub mod check;
 pub mod context;
 pub mod copy;
+pub mod export;
 mod filehash;
 mod git;
 pub mod glob;

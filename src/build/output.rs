@@ -1,88 +1,36 @@
 //! What becomes of a finished build: an image, or its files.
 
 use super::solve::{Built, stamp};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::image::diff::{self, Trees};
-use crate::image::{Digest, Format, History, Image, Reference, Store, StoredLayer};
+use crate::image::{History, ImageConfig, Store, StoredLayer};
 use crate::userns::IdMap;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
-/// Where `--output` leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// The store.
-    Image,
-    /// The files, in a directory.
-    Local(PathBuf),
-    /// The files, as a tar; `None` is standard output.
-    Tar(Option<PathBuf>),
-}
-
-impl Output {
-    /// Reads `DIR`, `-` or `type=local|tar|image|docker,dest=PATH`.
-    pub fn parse(text: &str) -> Result<Output> {
-        let bad = |why: &str| {
-            Error::user(format!("read --output '{text}': {why}")).hint("type=local,dest=DIR or type=tar,dest=FILE")
-        };
-        if text == "-" {
-            return Ok(Output::Tar(None));
-        }
-        if !text.contains('=') {
-            return Ok(Output::Local(text.into()));
-        }
-        let (mut kind, mut dest) = (String::new(), None);
-        for field in text.split(',') {
-            match field.split_once('=') {
-                Some(("type", value)) => kind = value.to_string(),
-                Some(("dest", value)) => dest = Some(value.to_string()),
-                Some((key, _)) => {
-                    return Err(Error::unsupported(format!("read --output '{text}': {key} is not supported")));
-                }
-                None => return Err(bad(&format!("'{field}' has no value"))),
-            }
-        }
-        match (kind.as_str(), dest) {
-            ("local", Some(dir)) => Ok(Output::Local(dir.into())),
-            ("local", None) => Err(bad("dest is missing")),
-            ("tar", None) => Ok(Output::Tar(None)),
-            ("tar", Some(file)) if file == "-" => Ok(Output::Tar(None)),
-            ("tar", Some(file)) => Ok(Output::Tar(Some(file.into()))),
-            ("image" | "docker", None) => Ok(Output::Image),
-            ("oci" | "docker" | "registry" | "image", _) => {
-                Err(Error::unsupported(format!("read --output '{text}': this form is not supported"))
-                    .hint("build with -t, then coracle save or push"))
-            }
-            _ => Err(bad("the type is unknown")),
-        }
-    }
-}
-
-/// How the image is stored.
+/// What an image is made of.
 #[derive(Clone, Debug, Default)]
-pub struct ImageOptions {
-    pub names: Vec<Reference>,
-    pub labels: BTreeMap<String, String>,
-    pub format: Format,
-    /// One layer for all new ones, above so many of the base.
-    pub squash: Option<usize>,
+pub struct Parts {
+    pub config: ImageConfig,
+    /// Lowest first.
+    pub layers: Vec<StoredLayer>,
 }
 
-/// Stores the image under its names.
-pub fn image(
+/// The parts of the image of a finished build. `squash`: one layer for all new ones, above so many of the base.
+pub fn parts(
     store: &Store,
     idmap: &IdMap,
     built: &Built,
-    lowers: &dyn Fn(&[StoredLayer]) -> Result<Vec<PathBuf>>,
-    options: &ImageOptions,
-) -> Result<(Image, Digest)> {
+    labels: &BTreeMap<String, String>,
+    squash: Option<usize>,
+) -> Result<Parts> {
     let mut config = built.config.clone();
     let mut layers = built.layers.clone();
     config.created = stamp(built.epoch)?;
-    config.config.labels.extend(options.labels.clone());
-    if let Some(base) = options.squash.filter(|base| layers.len() > base + 1) {
+    config.config.labels.extend(labels.clone());
+    if let Some(base) = squash.filter(|base| layers.len() > base + 1) {
+        let lowers = |layers: &[StoredLayer]| super::solve::lowers(store, idmap, layers);
         let trees = Trees { lowers: lowers(&layers)?, against: Some(lowers(&layers[..base])?), ..Trees::default() };
         let mut packing = diff::pack(&trees, idmap, None)?;
         let layer = store.put_layer(&mut packing);
@@ -100,14 +48,7 @@ pub fn image(
         layers.truncate(base);
         layers.extend(layer);
     }
-    let manifest = store.compose(&config, &layers, options.format)?;
-    for name in &options.names {
-        store.tag(&manifest, name)?;
-    }
-    if options.names.is_empty() {
-        store.keep(&manifest)?;
-    }
-    Ok((store.image(&manifest.digest)?, manifest.digest))
+    Ok(Parts { config, layers })
 }
 
 /// Writes the files as a tar.
@@ -142,9 +83,4 @@ pub fn unpack(input: impl std::io::Read, dir: &Path) -> Result<()> {
         entry.unpack_in(dir).with_context(|| format!("write {name}"))?;
     }
     Ok(())
-}
-
-/// Opens the file of a `--output type=tar`.
-pub fn create(path: &Path) -> Result<File> {
-    File::create(path).with_context(|| format!("create {}", path.display()))
 }

@@ -1,5 +1,6 @@
 //! `coracle build`.
 
+use super::build_output::{OutputFlags, Outputs};
 use super::build_progress::{Shown, Style};
 use super::registry_flags::RegistryFlags;
 use super::{Cx, Personality, output, progress};
@@ -9,20 +10,20 @@ use crate::build::check::{check, static_rules};
 use crate::build::input::{self, Input};
 use crate::build::lint::Lint;
 use crate::build::mounts::{self, Secret};
-use crate::build::output::{ImageOptions, Output};
 use crate::build::parser::parse;
 use crate::build::progress::{Event, Progress};
 use crate::build::run::RunOptions;
-use crate::build::solve::{Built, Failure, NamedContext, Plan, Solver};
+use crate::build::solve::{Failure, NamedContext, Plan, Solver};
 use crate::build::source::{Fault, Source};
-use crate::build::{output as out, stages};
+use crate::build::stages;
+use crate::engine::images;
 use crate::engine::pull::Policy;
 use crate::error::{Context, Error, IntoError, Result};
-use crate::image::{Digest, Format, Image, Reference, Store};
+use crate::image::Store;
 use crate::registry::Platform;
 use crate::userns::IdMap;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Build an image from a Dockerfile.
 ///
@@ -31,9 +32,6 @@ use std::path::{Path, PathBuf};
 /// SOURCE_DATE_EPOCH. Prints the image's id; all else goes to stderr.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Name of the image; may be given several times
-    #[arg(short, long, value_name = "NAME[:TAG]")]
-    tag: Vec<String>,
     /// The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -55,9 +53,6 @@ pub struct Args {
     /// When to ask the registry for base images: always, missing, never, newer
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, default_missing_value = "always", default_value = "missing")]
     pull: String,
-    /// Label of the image
-    #[arg(long, value_name = "KEY=VALUE")]
-    label: Vec<String>,
     /// Network of RUN: default, none or host
     #[arg(long, alias = "net", value_name = "NETWORK", default_value = "default")]
     network: String,
@@ -91,27 +86,6 @@ pub struct Args {
     /// How to show the build: auto, plain, rawjson or quiet
     #[arg(long, value_name = "STYLE")]
     progress: Option<String>,
-    /// Write the files instead of an image: DIR, - or type=local|tar,dest=PATH
-    #[arg(short, long, value_name = "OUTPUT")]
-    output: Vec<String>,
-    /// Write the image's id to a file
-    #[arg(long, value_name = "FILE")]
-    iidfile: Option<PathBuf>,
-    /// Write digests and names as JSON to a file
-    #[arg(long, value_name = "FILE")]
-    metadata_file: Option<PathBuf>,
-    /// Print nothing but the image's id
-    #[arg(short, long)]
-    quiet: bool,
-    /// Form of the manifest: oci or docker
-    #[arg(long, value_name = "FORMAT", default_value = "oci")]
-    format: String,
-    /// One layer for all that is new
-    #[arg(long)]
-    squash: bool,
-    /// One layer for all, the base image's too
-    #[arg(long)]
-    squash_all: bool,
     /// Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image's)
     #[arg(long, alias = "source-date-epoch", value_name = "SECONDS")]
     timestamp: Option<i64>,
@@ -122,6 +96,8 @@ pub struct Args {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
+    out: OutputFlags,
+    #[command(flatten)]
     registry: RegistryFlags,
     /// Accepted: nothing is left of a build but its image
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -129,9 +105,6 @@ pub struct Args {
     /// Accepted: nothing is left of a build but its image
     #[arg(long, hide = true)]
     force_rm: bool,
-    /// Accepted: the image always goes to the store
-    #[arg(long, hide = true)]
-    load: bool,
     /// Directory, git repository or - (standard input)
     #[arg(value_name = "CONTEXT", default_value = ".")]
     context: String,
@@ -141,6 +114,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let docker = cx.personality == Personality::Docker;
     let store = Store::open(&cx.engine.paths)?;
     let registry = args.registry.options()?;
+    let outputs = args.out.outputs(docker, &args.registry.connection)?;
     // All that reads standard input and the context does so before anything is done.
     let given = given(&args.build_arg)?;
     let keep_git = given.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR").is_some_and(|v| v == "1" || v == "true");
@@ -165,13 +139,14 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         return run_check(&input, &store, &mut build_args, &mut lint);
     }
     let shown = Shown::new(style(&args)?);
-    let result = build(&args, cx, &store, &input, build_args, target, &shown, &mut lint);
-    warn(&input.source, &mut lint, &shown, args.quiet);
+    let result = build(&args, cx, &store, &input, build_args, target, &shown, &mut lint, &outputs);
+    warn(&input.source, &mut lint, &shown, args.out.quiet);
     match result {
-        Ok(()) => Ok(0),
+        Ok(()) if outputs.stays() => Ok(0),
+        Ok(()) => images::collect(&cx.engine, store).map(|()| 0),
         Err(failure) => {
             // Layers of steps that went well are kept for the next build; the rest goes.
-            let _ = store.collect();
+            let _ = images::collect(&cx.engine, store);
             fail(failure, &input.source, &shown, docker)
         }
     }
@@ -213,7 +188,7 @@ fn style(args: &Args) -> Result<Style> {
             std::env::var("BUILDKIT_PROGRESS").ok().filter(|t| !t.is_empty() && t != "tty").unwrap_or("auto".into())
         }
     };
-    Style::parse(&text, args.quiet)
+    Style::parse(&text, args.out.quiet)
 }
 
 fn run_check(input: &Input, store: &Store, build_args: &mut BuildArgs, lint: &mut Lint) -> Result<u8> {
@@ -257,11 +232,8 @@ fn build(
     platform: Platform,
     shown: &Shown,
     lint: &mut Lint,
+    outputs: &Outputs<'_>,
 ) -> Result<(), Failure> {
-    let docker = cx.personality == Personality::Docker;
-    let outputs = outputs(args)?;
-    let names = args.tag.iter().map(|t| name(t, docker)).collect::<Result<Vec<_>>>()?;
-    let format = Format::parse(&args.format)?;
     let file = parse(&input.source, lint)?;
     static_rules(&file, &input.ignore, lint);
     let origins = stages::resolve(&file, &mut build_args, lint)?;
@@ -279,7 +251,7 @@ fn build(
         }
     };
     let registry = args.registry.options()?;
-    let pulls = progress::for_stderr(args.quiet);
+    let pulls = progress::for_stderr(args.out.quiet);
     let plan = Plan {
         file: &file,
         origins: &origins,
@@ -291,7 +263,7 @@ fn build(
         policy: Policy::parse(&args.pull)?,
         registry: &registry,
         pull_progress: pulls.as_ref(),
-        platform,
+        platform: platform.clone(),
         no_cache: args.no_cache,
         no_cache_filter: args.no_cache_filter.iter().map(|s| s.to_lowercase()).collect(),
         run: run_options(args, &build_args)?,
@@ -302,95 +274,8 @@ fn build(
     let idmap = IdMap::detect()?;
     let solver = Solver::new(&cx.engine, store, &idmap, &plan, shown, lint);
     let built = solver.solve()?;
-    let base_layers = built.base_layers;
-    finish(
-        args,
-        cx,
-        store,
-        &idmap,
-        &built,
-        &outputs,
-        ImageOptions {
-            names,
-            labels: labels(&args.label)?,
-            format,
-            squash: if args.squash_all { Some(0) } else { args.squash.then_some(base_layers) },
-        },
-    )?;
+    outputs.write(cx, store, &idmap, &platform, &built)?;
     Ok(())
-}
-
-#[allow(clippy::too_many_arguments)] // What the end of a build needs to know.
-fn finish(
-    args: &Args,
-    cx: &Cx,
-    store: &Store,
-    idmap: &IdMap,
-    built: &Built,
-    outputs: &[Output],
-    options: ImageOptions,
-) -> Result<()> {
-    let lowers = |layers: &[crate::image::StoredLayer]| crate::build::solve::lowers(store, idmap, layers);
-    for output in outputs {
-        match output {
-            Output::Local(dir) => out::local(idmap, lowers(&built.layers)?, dir)?,
-            Output::Tar(Some(path)) => out::tar(idmap, lowers(&built.layers)?, &mut out::create(path)?)?,
-            Output::Tar(None) => {
-                if super::term::is_terminal(std::io::stdout()) {
-                    return Err(Error::user("write a tar to a terminal").hint("redirect it, or use dest=FILE"));
-                }
-                out::tar(idmap, lowers(&built.layers)?, &mut std::io::stdout().lock())?;
-            }
-            Output::Image => {
-                let (image, digest) = out::image(store, idmap, built, &lowers, &options)?;
-                written(args, cx, &image, &digest)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Says which image was made.
-fn written(args: &Args, cx: &Cx, image: &Image, manifest: &Digest) -> Result<()> {
-    let id = format!("sha256:{}", image.id);
-    let write =
-        |path: &Path, text: &str| std::fs::write(path, text).with_context(|| format!("write {}", path.display()));
-    if let Some(path) = &args.iidfile {
-        write(path, &id)?;
-    }
-    if let Some(path) = &args.metadata_file {
-        let text = serde_json::json!({
-            "containerimage.config.digest": id,
-            "containerimage.digest": manifest.to_string(),
-            "image.name": image.names.join(","),
-        });
-        write(path, &format!("{text:#}\n"))?;
-    }
-    match cx.personality {
-        Personality::Docker if args.quiet => output::line(&id),
-        Personality::Docker => {
-            eprintln!("writing image {id}");
-            args.tag.iter().for_each(|tag| eprintln!("naming to {tag}"));
-            Ok(())
-        }
-        Personality::Coracle | Personality::Podman => output::line(&image.id),
-    }
-}
-
-fn outputs(args: &Args) -> Result<Vec<Output>> {
-    if args.output.is_empty() {
-        return Ok(vec![Output::Image]);
-    }
-    args.output.iter().map(|text| Output::parse(text)).collect()
-}
-
-/// Docker's short names are on its hub, podman's on this host.
-fn name(text: &str, docker: bool) -> Result<Reference> {
-    let name = Reference::parse_with(text, if docker { "docker.io" } else { "localhost" })?;
-    match name.digest {
-        None => Ok(name),
-        Some(_) => Err(Error::user(format!("name an image '{text}'")).hint("a digest can't be given; use NAME[:TAG]")),
-    }
 }
 
 fn seconds(text: &str) -> Result<i64> {
@@ -479,14 +364,6 @@ fn contexts(words: &[String]) -> Result<BTreeMap<String, NamedContext>> {
         all.insert(name.to_lowercase(), context);
     }
     Ok(all)
-}
-
-fn labels(words: &[String]) -> Result<BTreeMap<String, String>> {
-    let pairs = words.iter().map(|word| match word.split_once('=').unwrap_or((word, "")) {
-        ("", _) => Err(Error::user(format!("read --label '{word}': write KEY=VALUE"))),
-        (key, value) => Ok((key.to_string(), value.to_string())),
-    });
-    pairs.collect()
 }
 
 /// `--build-arg NAME` takes the value from the environment, or is not given at all.

@@ -83,6 +83,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         compression,
         force_compression: args.force_compression.unwrap_or(compression.is_some()),
         platform: args.platform.as_deref().map(Platform::parse).transpose()?,
+        by_digest: false,
     };
     let progress = progress::for_push(args.quiet);
     if args.all_tags {

@@ -17,6 +17,8 @@ pub struct Request {
     pub force_compression: bool,
     /// The image must be for this platform.
     pub platform: Option<Platform>,
+    /// Under its digest alone, whatever tag the destination names.
+    pub by_digest: bool,
 }
 
 /// One image that the registry has now.
@@ -48,6 +50,20 @@ pub fn push(
         one(ctx, &store, &image, destination, request, progress)
     };
     let result = push();
+    progress.event(Event::Finished { success: result.is_ok() });
+    result
+}
+
+/// Pushes an image that need not have a name in the store, whose lease is the caller's.
+pub fn push_image(
+    ctx: &Ctx,
+    store: &Store,
+    image: &Image,
+    destination: &Reference,
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<Sent> {
+    let result = one(ctx, store, image, destination.clone(), request, progress);
     progress.event(Event::Finished { success: result.is_ok() });
     result
 }
@@ -122,6 +138,7 @@ fn one(
         force_compression: request.force_compression,
         places: ctx.paths.blob_places(),
         scratch: ctx.paths.tmp(),
+        by_digest: request.by_digest,
     };
     // An image that came from a registry goes as it came.
     let exact = !image.repo_digests.is_empty();

@@ -42,12 +42,17 @@ pub fn archive(
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
     let images = chosen(&store, words, further)?;
+    archive_of(&store, &images, how, out).with_context(|| format!("save {}", words.join(", ")))
+}
+
+/// [`archive`] of images that need no names in the store; its lease is the caller's.
+pub fn archive_of(store: &Store, images: &[ToSave], how: SaveOptions, out: &mut impl Write) -> Result<()> {
     let saved = match how.format {
-        SaveFormat::OciArchive => store.save_oci_archive(&images, out),
-        _ => store.save_docker_archive(&images, out),
+        SaveFormat::OciArchive => store.save_oci_archive(images, out),
+        _ => store.save_docker_archive(images, out),
     };
     hook::stop_at("save:written");
-    saved.with_context(|| format!("save {}", words.join(", ")))
+    saved
 }
 
 /// Writes a directory, which appears when it is whole.
@@ -58,11 +63,15 @@ pub fn directory(ctx: &Ctx, words: &[String], further: &[Reference], how: SaveOp
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
     let images = chosen(&store, words, further)?;
-    let what = || format!("save {}", words.join(", "));
+    directory_of(&store, &images, how, target).with_context(|| format!("save {}", words.join(", ")))
+}
+
+/// [`directory`] of images that need no names in the store; its lease is the caller's.
+pub fn directory_of(store: &Store, images: &[ToSave], how: SaveOptions, target: &Path) -> Result<()> {
     let occupied = target.symlink_metadata().is_ok()
         && !std::fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none());
     if occupied {
-        return Err(Error::conflict(format!("{}: {} is there already and not empty", what(), target.display())));
+        return Err(Error::conflict(format!("{} is there already and not empty", target.display())));
     }
     let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = tempfile::Builder::new()
@@ -71,14 +80,13 @@ pub fn directory(ctx: &Ctx, words: &[String], further: &[Reference], how: SaveOp
         .with_context(|| format!("make a directory in {}", parent.display()))?;
     let dir = draft.path().join("dir");
     std::fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
-    match (how.format, &images[..]) {
+    match (how.format, images) {
         (SaveFormat::DockerDir, [one]) => store.save_docker_dir(one, &dir, how.compress),
         (SaveFormat::DockerDir, _) => {
             Err(Error::user("a directory of Docker's format holds one image").hint("use docker-archive or oci-dir"))
         }
-        _ => store.save_oci_dir(&images, &dir),
-    }
-    .with_context(what)?;
+        _ => store.save_oci_dir(images, &dir),
+    }?;
     hook::stop_at("save:written");
     std::fs::rename(&dir, target).with_context(|| format!("write {}", target.display()))
 }

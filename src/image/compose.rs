@@ -90,6 +90,17 @@ impl Store {
     /// Writes config and manifest of an image with these layers (lowest first); its descriptor is for [`Store::tag`].
     /// `config` says all but what the layers are.
     pub fn compose(&self, config: &ImageConfig, layers: &[StoredLayer], format: Format) -> Result<Descriptor> {
+        self.compose_with(config, layers, format, BTreeMap::new())
+    }
+
+    /// [`Store::compose`] with annotations of the manifest, which Docker's format does not have.
+    pub fn compose_with(
+        &self,
+        config: &ImageConfig,
+        layers: &[StoredLayer],
+        format: Format,
+        annotations: BTreeMap<String, String>,
+    ) -> Result<Descriptor> {
         let diff_ids = layers.iter().map(|l| l.diff_id.clone()).collect();
         let config = ImageConfig { rootfs: RootFs { kind: "layers".into(), diff_ids }, ..config.clone() };
         let config = serde_json::to_vec(&config).context("encode the image config")?;
@@ -105,7 +116,7 @@ impl Store {
             media_type: manifest_type.into(),
             config: Descriptor::new(config_type, self.put(&config)?, config.len() as u64),
             layers: layers.iter().map(layer).collect(),
-            annotations: BTreeMap::new(),
+            annotations,
         };
         let bytes = serde_json::to_vec(&manifest).context("encode the image manifest")?;
         Ok(Descriptor::new(manifest_type, self.put(&bytes)?, bytes.len() as u64))

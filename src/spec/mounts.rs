@@ -98,7 +98,7 @@ pub fn parse_mount(text: &str, cwd: &str) -> Result<Asked> {
 }
 
 /// Fields of one CSV record; a field that starts with `"` runs to the closing quote, `""` in it is a quote.
-fn split_csv(text: &str) -> Option<Vec<String>> {
+pub fn split_csv(text: &str) -> Option<Vec<String>> {
     let mut fields = vec![String::new()];
     let mut chars = text.chars().peekable();
     let mut quoted = false;

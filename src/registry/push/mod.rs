@@ -108,6 +108,8 @@ pub struct PushOptions {
     pub places: PathBuf,
     /// Directory for layers that are made for a push (they have no names there).
     pub scratch: PathBuf,
+    /// Give it no tag, whatever the destination names.
+    pub by_digest: bool,
 }
 
 /// What the registry has now.
@@ -132,7 +134,8 @@ pub fn push(
     options: &PushOptions,
     progress: &dyn Progress,
 ) -> Result<Pushed> {
-    let send = |job: &Job<'_>| job.image(manifest, exact, &tag_of(destination));
+    let tag = if options.by_digest { String::new() } else { tag_of(destination) };
+    let send = |job: &Job<'_>| job.image(manifest, exact, &tag);
     conversation(store, destination, registries, options, progress, send)
 }
 
