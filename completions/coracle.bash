@@ -340,6 +340,15 @@ _coracle() {
             coracle__subcmd__volume,create)
                 cmd="coracle__subcmd__volume__subcmd__create"
                 ;;
+            coracle__subcmd__volume,exists)
+                cmd="coracle__subcmd__volume__subcmd__exists"
+                ;;
+            coracle__subcmd__volume,export)
+                cmd="coracle__subcmd__volume__subcmd__export"
+                ;;
+            coracle__subcmd__volume,import)
+                cmd="coracle__subcmd__volume__subcmd__import"
+                ;;
             coracle__subcmd__volume,inspect)
                 cmd="coracle__subcmd__volume__subcmd__inspect"
                 ;;
@@ -349,6 +358,9 @@ _coracle() {
             coracle__subcmd__volume,ls)
                 cmd="coracle__subcmd__volume__subcmd__ls"
                 ;;
+            coracle__subcmd__volume,mount)
+                cmd="coracle__subcmd__volume__subcmd__mount"
+                ;;
             coracle__subcmd__volume,prune)
                 cmd="coracle__subcmd__volume__subcmd__prune"
                 ;;
@@ -357,6 +369,12 @@ _coracle() {
                 ;;
             coracle__subcmd__volume,rm)
                 cmd="coracle__subcmd__volume__subcmd__rm"
+                ;;
+            coracle__subcmd__volume,umount)
+                cmd="coracle__subcmd__volume__subcmd__unmount"
+                ;;
+            coracle__subcmd__volume,unmount)
+                cmd="coracle__subcmd__volume__subcmd__unmount"
                 ;;
             *)
                 ;;
@@ -4971,7 +4989,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__volume)
-            opts="-h --help create inspect ls list prune rm remove"
+            opts="-h --help create exists export import inspect ls list mount prune rm remove unmount umount"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5022,8 +5040,58 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__volume__subcmd__exists)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__volume__subcmd__export)
+            opts="-o -h --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__volume__subcmd__import)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__volume__subcmd__inspect)
-            opts="-f -a -h --format --all --help"
+            opts="-f -s -a -h --format --size --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5070,6 +5138,20 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__volume__subcmd__mount)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__volume__subcmd__prune)
             opts="-a -f -h --all --force --filter --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -5090,6 +5172,20 @@ _coracle() {
             ;;
         coracle__subcmd__volume__subcmd__rm)
             opts="-f -a -h --force --all --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__volume__subcmd__unmount)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

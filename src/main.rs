@@ -4,7 +4,7 @@
 //! first: monitors and PID 1s must not pay for the command line parser.
 
 use coracle::build;
-use coracle::engine::{cp, doctor, exec, size};
+use coracle::engine::{cp, doctor, exec, size, volume};
 use coracle::image::diff;
 use coracle::runtime::{self, fuse, init, jobs, owned};
 use coracle::{cli, monitor, net, stage};
@@ -35,6 +35,8 @@ const JOBS: &[(&str, stage::Job)] = &[
     (build::copy::JOB, build::copy::job),
     (build::copy::EXTRACT_JOB, build::copy::extract_job),
     ("tree-size", size::tree_size),
+    (volume::EXPORT_JOB, volume::export_job),
+    (volume::IMPORT_JOB, volume::import_job),
     ("copy-out", cp::copy_out),
     ("copy-in", cp::copy_in),
     ("probe-namespaces", doctor::probe_namespaces),

@@ -4,7 +4,7 @@ use crate::error::{Context, Error, Result};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 /// An archive being written.
@@ -77,6 +77,13 @@ fn part(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     PathBuf::from(name)
+}
+
+impl AsFd for Output {
+    /// For a job that writes the archive itself.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl Write for Output {

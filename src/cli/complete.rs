@@ -108,7 +108,8 @@ fn kind(path: &[&str], positional: usize) -> Names {
     let first = |names: Names| if positional == 0 { names } else { Names::Nothing };
     match path {
         ["image", "inspect" | "rm" | "exists"] | ["rmi"] => many(Names::Images),
-        ["volume", "inspect" | "rm"] => many(Names::Volumes),
+        ["volume", "inspect" | "rm" | "mount" | "unmount"] => many(Names::Volumes),
+        ["volume", "exists" | "export" | "import"] => first(Names::Volumes),
         ["network", "inspect" | "rm"] => many(Names::Networks),
         ["network", "connect" | "disconnect"] if positional == 0 => Names::Networks,
         ["network", "connect" | "disconnect"] if positional == 1 => Names::Containers,

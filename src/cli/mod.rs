@@ -91,10 +91,15 @@ mod untag;
 mod usage;
 mod version;
 mod volume_create;
+mod volume_exists;
+mod volume_export;
+mod volume_import;
 mod volume_inspect;
 mod volume_ls;
+mod volume_mount;
 mod volume_prune;
 mod volume_rm;
+mod volume_unmount;
 mod wait;
 
 use crate::engine;
@@ -333,12 +338,18 @@ pub enum NetworkCommand {
 #[derive(Subcommand, Debug)]
 pub enum VolumeCommand {
     Create(volume_create::Args),
+    Exists(volume_exists::Args),
+    Export(volume_export::Args),
+    Import(volume_import::Args),
     Inspect(volume_inspect::Args),
     #[command(visible_alias = "list")]
     Ls(volume_ls::Args),
+    Mount(volume_mount::Args),
     Prune(volume_prune::Args),
     #[command(visible_alias = "remove")]
     Rm(volume_rm::Args),
+    #[command(visible_alias = "umount")]
+    Unmount(volume_unmount::Args),
 }
 
 impl Command {
@@ -483,10 +494,15 @@ impl VolumeCommand {
     fn run(self, cx: &Cx) -> Result<u8> {
         match self {
             VolumeCommand::Create(a) => volume_create::run(a, cx),
+            VolumeCommand::Exists(a) => volume_exists::run(a, cx),
+            VolumeCommand::Export(a) => volume_export::run(a, cx),
+            VolumeCommand::Import(a) => volume_import::run(a, cx),
             VolumeCommand::Inspect(a) => volume_inspect::run(a, cx),
             VolumeCommand::Ls(a) => volume_ls::run(a, cx),
+            VolumeCommand::Mount(a) => volume_mount::run(a, cx),
             VolumeCommand::Prune(a) => volume_prune::run(a, cx),
             VolumeCommand::Rm(a) => volume_rm::run(a, cx),
+            VolumeCommand::Unmount(a) => volume_unmount::run(a, cx),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{Cx, prune};
 use crate::engine::prune::{Everything, everything};
-use crate::engine::{filter, image_filter, volume_filter};
+use crate::engine::volume::filter as volume_filter;
+use crate::engine::{filter, image_filter};
 use crate::error::{Error, Result};
 use crate::image::Store;
 

@@ -1,6 +1,7 @@
 //! `coracle volume inspect`.
 
 use super::{Cx, output};
+use crate::engine;
 use crate::error::{Kind, Result};
 use crate::volume;
 use serde_json::json;
@@ -11,6 +12,9 @@ pub struct Args {
     /// Print json, ndjson, or the result of a Go template for each volume
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Tell the size as well (UsageData)
+    #[arg(short, long)]
+    size: bool,
     /// All volumes
     #[arg(short, long)]
     all: bool,
@@ -29,16 +33,24 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     };
     for name in names {
         match volume::get(paths, &name) {
-            Ok(volume) => found.push(json!({
-                "Name": volume.name,
-                "Driver": "local",
-                "Mountpoint": volume.data(paths),
-                "CreatedAt": volume.created,
-                "Labels": volume.labels,
-                "Scope": "local",
-                "Options": volume.options,
-                "Anonymous": volume.anonymous,
-            })),
+            Ok(volume) => {
+                let mut shown = json!({
+                    "Name": volume.name,
+                    "Driver": "local",
+                    "Mountpoint": volume.data(paths),
+                    "CreatedAt": volume.created,
+                    "Labels": volume.labels,
+                    "Scope": "local",
+                    "Options": volume.options,
+                    "Anonymous": volume.anonymous,
+                });
+                if args.size {
+                    let size = engine::size::trees(vec![volume.data(paths)])?.first().map_or(0, |usage| usage.bytes);
+                    let users = engine::volume::users(&cx.engine)?.get(&name).map_or(0, Vec::len);
+                    shown["UsageData"] = json!({ "Size": size, "RefCount": users });
+                }
+                found.push(shown);
+            }
             Err(e) => {
                 eprintln!("coracle: {e}");
                 code = if e.kind == Kind::NotFound { code.max(1) } else { 125 };

@@ -3,7 +3,7 @@
 use super::output::{col, extra, print_list};
 use super::{Cx, docker_config, output};
 use crate::engine;
-use crate::engine::volume_filter::Filters;
+use crate::engine::volume::filter::Filters;
 use crate::error::Result;
 use crate::volume::{self, Volume};
 use serde_json::json;

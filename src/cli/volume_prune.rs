@@ -2,7 +2,7 @@
 
 use super::{Cx, prune};
 use crate::engine;
-use crate::engine::volume_filter::Filters;
+use crate::engine::volume::filter::Filters;
 use crate::error::Result;
 
 /// Remove unused volumes: anonymous ones that no container mounts.

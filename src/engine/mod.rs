@@ -42,7 +42,7 @@ pub mod top;
 mod transport;
 pub mod tree;
 pub mod volume;
-pub mod volume_filter;
+
 pub mod wait;
 
 use crate::state::paths::Paths;

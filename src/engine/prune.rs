@@ -5,7 +5,7 @@ use super::filter::Filters as ContainerFilters;
 use super::image_filter::Filters as ImageFilters;
 use super::images::{self, Listed, Removed};
 use super::rm::{self, RmOptions};
-use super::volume_filter::Filters as VolumeFilters;
+use super::volume::filter::Filters as VolumeFilters;
 use super::{Ctx, ps, size};
 use crate::error::{Kind, Result};
 use crate::image::{Assume, Store};

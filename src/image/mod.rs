@@ -30,7 +30,7 @@ mod tests;
 pub mod tree;
 mod unpack;
 
-pub use apply::{Limits, Owners, apply};
+pub use apply::{Limits, OVERRIDE_STAT, Owners, apply};
 pub use archive::decompressed;
 pub use archive::{ImportOptions, Loaded, ReadProgress, SaveFormat, ToSave};
 pub use blobs::BlobWriter;

@@ -46,8 +46,7 @@ pub fn fill_volume(source: BorrowedFd<'_>, data: BorrowedFd<'_>) -> Result<()> {
     if is_empty(source)? && !exists(&volume, FILLED)? {
         return copy_up(source, data);
     }
-    // Ends with this descriptor, at the latest with the process.
-    rustix::fs::flock(&volume, rustix::fs::FlockOperation::LockExclusive).context("lock the volume")?;
+    lock(&volume)?;
     if !exists(&volume, FILLED)? {
         if !is_empty(data)? {
             return Ok(());
@@ -59,7 +58,46 @@ pub fn fill_volume(source: BorrowedFd<'_>, data: BorrowedFd<'_>) -> Result<()> {
         hook::dies_at("init:volume-copied");
         rustix::fs::renameat(&volume, FILLING, &volume, FILLED).context("complete the copy")?;
     }
-    let copy = rustix::fs::openat(&volume, FILLED, DIR_FLAGS, Mode::empty()).context("open the copy")?;
+    move_in(&volume, data)
+}
+
+/// Makes the directory `name` of `dir`, whole and synced, the content of the volume whose `_data` is `data`, in the
+/// manner of [`fill_volume`]. Gives false, and changes nothing, when the volume has files already; true when it is
+/// done.
+pub fn adopt(dir: BorrowedFd<'_>, name: &CStr, data: BorrowedFd<'_>) -> Result<bool> {
+    let volume = rustix::fs::openat(data, "..", DIR_FLAGS, Mode::empty()).context("open the volume's directory")?;
+    lock(&volume)?;
+    if exists(&volume, FILLED)? {
+        move_in(&volume, data)?;
+    }
+    if !is_empty(data)? {
+        return Ok(false);
+    }
+    rustix::fs::renameat(dir, name, &volume, FILLED).context("move the files to the volume")?;
+    hook::dies_at("volume:adopted");
+    move_in(&volume, data)?;
+    Ok(true)
+}
+
+/// Completes what an interrupted [`fill_volume`] or [`adopt`] began. A descriptor opened with O_PATH will do.
+pub fn settle(data: BorrowedFd<'_>) -> Result<()> {
+    let volume = rustix::fs::openat(data, "..", DIR_FLAGS, Mode::empty()).context("open the volume's directory")?;
+    if !exists(&volume, FILLED)? {
+        return Ok(());
+    }
+    lock(&volume)?;
+    let data = rustix::fs::openat(data, ".", DIR_FLAGS, Mode::empty()).context("open the volume")?;
+    if exists(&volume, FILLED)? { move_in(&volume, data.as_fd()) } else { Ok(()) }
+}
+
+/// Ends with the descriptor, at the latest with the process.
+fn lock(volume: &OwnedFd) -> Result<()> {
+    rustix::fs::flock(volume, rustix::fs::FlockOperation::LockExclusive).context("lock the volume")
+}
+
+/// The last part: what is in `filled/` becomes the volume's.
+fn move_in(volume: &OwnedFd, data: BorrowedFd<'_>) -> Result<()> {
+    let copy = rustix::fs::openat(volume, FILLED, DIR_FLAGS, Mode::empty()).context("open the copy")?;
     let stat = rustix::fs::fstat(&copy).context("stat the copy")?;
     for name in names(copy.as_fd())? {
         match rustix::fs::renameat_with(&copy, &name, data, &name, RenameFlags::NOREPLACE) {
@@ -110,7 +148,7 @@ fn remove(dir: BorrowedFd<'_>, name: &CStr, depth: u32) -> Result<()> {
     rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR).context("remove")
 }
 
-fn is_empty(dir: BorrowedFd<'_>) -> Result<bool> {
+pub fn is_empty(dir: BorrowedFd<'_>) -> Result<bool> {
     for entry in Dir::read_from(dir).context("read the volume")? {
         let entry = entry.context("read the volume")?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
@@ -240,6 +278,12 @@ fn copy_data(source: &OwnedFd, target: &OwnedFd) -> Result<()> {
             }
         }
     }
+}
+
+/// Gives the directory `target` owner, mode, attributes and time of `source`.
+pub fn liken(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
+    let stat = rustix::fs::fstat(source).context("stat the directory")?;
+    finish(source, target, &stat, "the directory")
 }
 
 /// Owner before mode (chown clears setuid bits), xattrs after the owner (chown clears capabilities), times last.

@@ -38,6 +38,8 @@ pub enum Step {
         recursive: bool,
         attrs: Attrs,
         chown: bool,
+        /// `source` is the `_data` of a volume, which an interrupted import may have left to be completed.
+        volume: bool,
         copy_up: bool,
         or: Or,
     },
@@ -273,6 +275,7 @@ fn asked(mount: &Mount, facts: &Facts) -> Step {
             recursive: mount.recursive,
             attrs,
             chown: mount.chown,
+            volume: false,
             copy_up: false,
             or: Or::Fail,
         },
@@ -286,6 +289,7 @@ fn asked(mount: &Mount, facts: &Facts) -> Step {
                 recursive: true,
                 attrs,
                 chown: mount.chown,
+                volume: facts.volumes.contains_key(name),
                 copy_up: *copy_up && subpath.is_empty(),
                 or: Or::Fail,
             }
@@ -325,6 +329,7 @@ fn as_bind(source: &Path, target: &str) -> Step {
         recursive: true,
         attrs: Attrs { propagation: attrs::propagation(""), ..Attrs::default() },
         chown: false,
+        volume: false,
         copy_up: false,
         or: Or::Fail,
     }

@@ -1,7 +1,7 @@
 //! Interprets the plan inside the new mount namespace, before the program starts.
 
 use super::attrs::Attrs;
-use super::copyup::{copy_up as copy_up_all, fill_volume};
+use super::copyup::{copy_up as copy_up_all, fill_volume, settle};
 use super::plan::{Or, Step};
 use super::rootfs;
 use super::terminal::Terminal;
@@ -60,7 +60,7 @@ impl Setup {
             Step::Fresh { fstype, target, options, attrs, copy_up, or } => {
                 self.fresh(fstype, target, options, *attrs, *copy_up, or)
             }
-            Step::Bind { source, subpath, target, recursive, attrs, chown, copy_up, or } => {
+            Step::Bind { source, subpath, target, recursive, attrs, chown, volume, copy_up, or } => {
                 let bind = Bind {
                     source,
                     subpath,
@@ -68,6 +68,7 @@ impl Setup {
                     recursive: *recursive,
                     attrs: *attrs,
                     chown: *chown,
+                    volume: *volume,
                     copy_up: *copy_up,
                 };
                 match self.bind(&bind) {
@@ -167,6 +168,7 @@ impl Setup {
                         recursive: true,
                         attrs: clean,
                         chown: false,
+                        volume: false,
                         copy_up: false,
                     };
                     return self
@@ -246,6 +248,9 @@ impl Setup {
             if e == Errno::NOENT { error.kind(Kind::NotFound) } else { error }
         };
         let mut source = open(bind.source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;
+        if bind.volume {
+            settle(source.as_fd()).with_context(|| format!("complete the volume at {shown}"))?;
+        }
         if !bind.subpath.is_empty() {
             source = rooted::open_path(source.as_fd(), Path::new(bind.subpath))
                 .with_context(|| format!("open {} in {shown}", bind.subpath))?;
@@ -378,6 +383,7 @@ struct Bind<'a> {
     recursive: bool,
     attrs: Attrs,
     chown: bool,
+    volume: bool,
     copy_up: bool,
 }
 

@@ -73,10 +73,11 @@ impl Work {
         let path = cstring(program().as_os_str().as_bytes())?;
         let argv = argv(STAGE, &[])?;
         let new = matches!(ns, WorkNs::New(_));
+        let env = crate::state::hook::environment();
         let spawned = clone::spawn(&Exec {
             program: Program::Path(&path),
             argv: &argv,
-            env: &[],
+            env: &env,
             stdio: [Some(null.as_fd()), Some(null.as_fd()), None],
             fds: &[theirs.as_fd()],
             namespaces: if new { libc::CLONE_NEWUSER | libc::CLONE_NEWNS } else { 0 },

@@ -204,6 +204,10 @@ impl TestEnv {
         self.run(["inspect", container]).success().json()[0].take()
     }
 
+    pub fn inspect_volume(&self, volume: &str) -> serde_json::Value {
+        self.run(["volume", "inspect", volume]).success().json()[0].take()
+    }
+
     /// Ids of all containers.
     pub fn containers(&self) -> Vec<String> {
         self.sh("ps -aq --no-trunc").success().stdout.lines().map(String::from).collect()

@@ -1,27 +1,29 @@
 //! The extracting end: a tar stream into the destination.
 
 use super::Place;
-use super::files::{Owner, Root, as_path, many_files, parts};
+use super::files::{Owner, Root, Style, as_path, is_kept, many_files, parts};
 use crate::error::{Context, Error, Result};
 use crate::image::tar::{Entry, Kind, TarReader, Time};
+use crate::image::{Limits, OVERRIDE_STAT};
 use crate::sys::rooted;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
     fchmod, fstat, futimens, linkat, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-type Reader = TarReader<BufReader<File>>;
+type Reader = TarReader<BufReader<Box<dyn Read>>>;
 
-fn reader(input: File) -> Reader {
+fn reader(input: impl Read + 'static) -> Reader {
     many_files();
-    TarReader::new(BufReader::with_capacity(128 << 10, input))
+    TarReader::new(BufReader::with_capacity(128 << 10, Box::new(input)))
 }
 
 /// Extracts a stream of our packing end, whose top entry goes where `place` and the disk say.
@@ -89,6 +91,46 @@ pub(super) fn stream(root: &Root, path: &Path, owner: Owner, input: File) -> Res
     // The writer must not get a broken pipe for the blocks that pad its archive.
     std::io::copy(&mut stream.into_inner(), &mut std::io::sink()).context("read the rest of the stream")?;
     tree.finish()
+}
+
+/// What an archive of a volume brought.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Unpacked {
+    pub notes: Vec<String>,
+    /// The directories that it lists, parts joined with slashes: their attributes are the archive's. The top is "".
+    pub dirs: HashSet<Vec<u8>>,
+}
+
+/// Extracts the archive of a volume into the empty directory `top`.
+pub(in crate::engine) fn volume(top: OwnedFd, one_id: bool, input: impl Read + 'static) -> Result<Unpacked> {
+    let limits = Limits::of_disk(&top)?;
+    let root = Root::Inside(top.try_clone().context("extract")?);
+    let mut tree = Tree::new(&root, Owner::Recorded, PathBuf::from("/"));
+    tree.top = Some(top);
+    tree.lenient = true;
+    tree.style = Style::Volume { one_id };
+    let mut stream = reader(input);
+    let (mut entries, mut stored) = (0u64, 0u64);
+    while let Some(entry) = stream.next_entry()?.cloned() {
+        let own =
+            |bytes: &[u8]| -> Result<Vec<Vec<u8>>> { Ok(parts(bytes)?.into_iter().map(<[u8]>::to_vec).collect()) };
+        entries += 1;
+        stored = stored
+            .saturating_add(entry.sparse.as_ref().map_or(entry.size, |map| map.iter().map(|(_, length)| length).sum()));
+        if entries > limits.entries || stored > limits.bytes {
+            return Err(Error::errno(libc::ENOSPC, "extract the archive: it holds more than there is room for"));
+        }
+        let rel = own(&entry.path)?;
+        let link = if entry.kind == Kind::Link { own(&entry.link)? } else { Vec::new() };
+        match (rel.is_empty(), entry.kind) {
+            (false, _) => tree.entry(rel, link, &entry, &mut stream)?,
+            (true, Kind::Directory) => tree.dirs.push(NewDir { rel, entry }),
+            (true, _) => return Err(Error::user("extract the archive: its top is not a directory")),
+        }
+    }
+    std::io::copy(&mut stream.into_inner(), &mut std::io::sink()).context("read the rest of the archive")?;
+    let dirs = tree.dirs.iter().map(|dir| dir.rel.join(&b'/')).collect();
+    Ok(Unpacked { notes: tree.finish()?, dirs })
 }
 
 /// Where the top of a tree goes.
@@ -164,11 +206,12 @@ struct Tree<'a> {
     lenient: bool,
     dirs: Vec<NewDir>,
     notes: Vec<String>,
+    style: Style,
 }
 
 impl<'a> Tree<'a> {
     fn new(root: &'a Root, owner: Owner, path: PathBuf) -> Self {
-        Tree { root, owner, path, top: None, lenient: false, dirs: Vec::new(), notes: Vec::new() }
+        Tree { root, owner, path, top: None, lenient: false, dirs: Vec::new(), notes: Vec::new(), style: Style::Copy }
     }
 
     fn entry(&mut self, rel: Vec<Vec<u8>>, link: Vec<Vec<u8>>, entry: &Entry, stream: &mut Reader) -> Result<()> {
@@ -227,6 +270,11 @@ impl<'a> Tree<'a> {
         }
         let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).context("look at what is there")?;
         match FileType::from_raw_mode(stat.st_mode) {
+            // Only an archive that lists something twice has it here: the last one counts.
+            FileType::Directory if self.style != Style::Copy => {
+                self.dirs.push(NewDir { rel, entry: entry.clone() });
+                Ok(())
+            }
             // Merged; what was there keeps its mode and time.
             FileType::Directory => Ok(()),
             // `bin -> usr/bin` and the like.
@@ -248,6 +296,11 @@ impl<'a> Tree<'a> {
             Kind::Fifo => {
                 mknodat(parent, name, FileType::Fifo, Mode::from_raw_mode(0o600), 0).context("make a fifo")?;
             }
+            // Overlays mark with it what is deleted; everybody may make it.
+            Kind::Char if (entry.major, entry.minor) == (0, 0) && self.style != Style::Copy => {
+                let mode = Mode::from_raw_mode(0o600);
+                mknodat(parent, name, FileType::CharacterDevice, mode, 0).context("make a whiteout")?;
+            }
             _ => {
                 self.notes.push(format!("device {} is not copied: user namespaces can't make devices", entry.name()));
                 return Ok(());
@@ -255,7 +308,7 @@ impl<'a> Tree<'a> {
         }
         let nofollow = AtFlags::SYMLINK_NOFOLLOW;
         self.own(|uid, gid| chownat(parent, name, uid, gid, nofollow), entry)?;
-        if entry.kind == Kind::Fifo {
+        if entry.kind != Kind::Symlink {
             chmodat(parent, name, self.mode(entry), AtFlags::empty()).context("set its mode")?;
         }
         utimensat(parent, name, &times(entry.mtime), nofollow).context("set its time")
@@ -306,7 +359,7 @@ impl<'a> Tree<'a> {
         chown: impl FnOnce(Option<Uid>, Option<Gid>) -> rustix::io::Result<()>,
         entry: &Entry,
     ) -> Result<()> {
-        if self.owner == Owner::Extractor {
+        if self.owner == Owner::Extractor || self.style == (Style::Volume { one_id: true }) {
             return Ok(());
         }
         match chown(Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid))) {
@@ -325,12 +378,18 @@ impl<'a> Tree<'a> {
 
     fn attributes(&mut self, fd: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
         for (name, value) in &entry.xattrs {
-            let ours = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
-            let capability = name == b"security.capability" && self.root.is_confined();
-            if ours || capability {
+            if is_kept(name, self.style) && (name != b"security.capability" || self.root.is_confined()) {
                 // File systems without them, or with smaller ones, are no reason to fail.
-                let _ = rustix::fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty());
+                let set = rustix::fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty());
+                if let (Err(e), true) = (set, self.style != Style::Copy) {
+                    let attribute = String::from_utf8_lossy(name);
+                    self.notes.push(format!("attribute {attribute} of {} is not kept: {e}", entry.name()));
+                }
             }
+        }
+        if self.style == (Style::Volume { one_id: true }) && (entry.uid, entry.gid) != (0, 0) {
+            let value = format!("{}:{}:0{:o}", entry.uid, entry.gid, entry.mode);
+            let _ = rustix::fs::fsetxattr(fd, OVERRIDE_STAT, value.as_bytes(), XattrFlags::empty());
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What both ends share: roots to resolve paths in, and limits.
 
 use crate::error::Result;
+use crate::image::OVERRIDE_STAT;
 use crate::sys::rooted;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
@@ -19,9 +20,18 @@ pub enum Owner {
     Recorded,
 }
 
+/// What a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Style {
+    /// A copy: what belongs to the place it comes from (attributes of overlays, access lists) stays behind.
+    Copy,
+    /// The files of a volume, as they are. `one_id`: owners are recorded, for want of ids to give them.
+    Volume { one_id: bool },
+}
+
 /// Where paths begin.
 #[derive(Debug)]
-pub(super) enum Root {
+pub(in crate::engine) enum Root {
     /// Paths as this process sees them.
     Host,
     /// Inside this directory, which no symlink or `..` leaves.
@@ -68,4 +78,15 @@ pub(super) fn parts(path: &[u8]) -> Result<Vec<&[u8]>> {
         )));
     }
     Ok(parts)
+}
+
+/// Whether a stream of this style carries the extended attribute.
+pub(super) fn is_kept(name: &[u8], style: Style) -> bool {
+    let user = name.starts_with(b"user.");
+    match style {
+        Style::Copy => name == b"security.capability" || (user && !name.starts_with(b"user.overlay.")),
+        // What the engine itself writes into it stands for the owner, which the entry has.
+        Style::Volume { one_id: true } if name == OVERRIDE_STAT.as_bytes() => false,
+        Style::Volume { .. } => user || name == b"security.capability" || name.starts_with(b"system.posix_acl_"),
+    }
 }

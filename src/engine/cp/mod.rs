@@ -4,10 +4,10 @@
 //! stopped one (or opens the volume that the path lies in). Paths of containers are resolved inside their root only;
 //! what a container sends is extracted below its destination without following a single symlink.
 
-mod extract;
+pub(super) mod extract;
 mod files;
 mod locate;
-mod pack;
+pub(super) mod pack;
 
 pub use files::Owner;
 pub use locate::{copy_in, copy_out};

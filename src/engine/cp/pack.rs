@@ -1,9 +1,11 @@
 //! The packing end: a file or a tree as a tar stream.
 
-use super::files::{MAX_DEPTH, Root, many_files};
+use super::files::{MAX_DEPTH, Root, Style, is_kept, many_files};
 use crate::error::{Context, Error, Result};
 use crate::image::tar::{Entry, Kind, TarWriter, Time};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, fstatfs, openat, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, SeekFrom, Stat, fstat, fstatfs, openat, readlinkat, seek, statat,
+};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::io::{BufWriter, Read, Write};
@@ -46,12 +48,7 @@ pub(super) fn pack(root: &Root, path: &Path, follow: bool, own_names: bool, out:
         true if contents => b".".to_vec(),
         true => path.file_name().map(|n| n.as_encoded_bytes().to_vec()).unwrap_or_else(|| b".".to_vec()),
     };
-    let mut packer = Packer {
-        out: TarWriter::new(BufWriter::with_capacity(128 << 10, out)),
-        links: HashMap::new(),
-        notes: Vec::new(),
-        buffer: vec![0; 128 << 10],
-    };
+    let mut packer = Packer::new(out, Style::Copy);
     match kind {
         FileType::Directory => {
             let dir = openat(&top, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -68,8 +65,16 @@ pub(super) fn pack(root: &Root, path: &Path, follow: bool, own_names: bool, out:
         }
         _ => packer.special(&stat, &name, kind)?,
     }
-    packer.out.finish()?.flush().context("write the stream")?;
-    Ok(packer.notes)
+    packer.finish()
+}
+
+/// Writes the files of a volume, the directory `top` itself first (as `./`); returns what could not be packed.
+pub(in crate::engine) fn volume(top: OwnedFd, one_id: bool, out: impl Write) -> Result<Vec<String>> {
+    many_files();
+    let stat = fstat(&top).context("look at the volume")?;
+    let mut packer = Packer::new(out, Style::Volume { one_id });
+    packer.directory(top, &stat, b".", 0)?;
+    packer.finish()
 }
 
 struct Packer<W: Write> {
@@ -78,7 +83,13 @@ struct Packer<W: Write> {
     links: HashMap<(u64, u64), Vec<u8>>,
     notes: Vec<String>,
     buffer: Vec<u8>,
+    style: Style,
 }
+
+/// Holes smaller than this in all are not worth a map.
+const SPARSE: u64 = 64 << 10;
+/// Segments of one file; one that has more is packed whole (the reader's bound is far above).
+const MAX_SEGMENTS: usize = 1 << 16;
 
 fn entry(stat: &Stat, path: &[u8], kind: Kind) -> Entry {
     Entry {
@@ -93,9 +104,30 @@ fn entry(stat: &Stat, path: &[u8], kind: Kind) -> Entry {
 }
 
 impl<W: Write> Packer<W> {
+    fn new(out: W, style: Style) -> Packer<W> {
+        let out = TarWriter::new(BufWriter::with_capacity(128 << 10, out));
+        Packer { out, links: HashMap::new(), notes: Vec::new(), buffer: vec![0; 128 << 10], style }
+    }
+
+    fn finish(self) -> Result<Vec<String>> {
+        self.out.finish()?.flush().context("write the stream")?;
+        Ok(self.notes)
+    }
+
+    /// The attributes of an open file or directory, and its owner where only an attribute tells it.
+    fn attributes(&self, fd: BorrowedFd<'_>, stat: &Stat, entry: &mut Entry) {
+        if self.style == (Style::Volume { one_id: true }) {
+            (entry.uid, entry.gid) = crate::image::diff::owner(stat, Some(fd));
+        }
+        entry.xattrs = attributes(fd, self.style);
+    }
+
     fn directory(&mut self, dir: OwnedFd, stat: &Stat, path: &[u8], depth: usize) -> Result<()> {
         let mut top = entry(stat, path, Kind::Directory);
-        top.xattrs = attributes(dir.as_fd());
+        if self.style != Style::Copy {
+            top.path.push(b'/');
+        }
+        self.attributes(dir.as_fd(), stat, &mut top);
         self.out.start(&top)?;
         if depth == MAX_DEPTH {
             return Err(Error::user(format!("copy {}: nested too deeply", shown(path))));
@@ -118,18 +150,21 @@ impl<W: Write> Packer<W> {
             other => other.context("look at it")?,
         };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        match FileType::from_raw_mode(stat.st_mode) {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        // A link to a device would lead nowhere: those are not made at the other end.
+        let linked = matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Fifo);
+        if linked && stat.st_nlink > 1 {
+            if let Some(first) = self.links.get(&(stat.st_dev, stat.st_ino)).cloned() {
+                return self.out.start(&Entry { link: first, ..entry(&stat, path, Kind::Link) });
+            }
+            self.links.insert((stat.st_dev, stat.st_ino), path.to_vec());
+        }
+        match kind {
             FileType::Directory => {
                 let sub = openat(dir, name.as_c_str(), flags | OFlags::DIRECTORY, Mode::empty()).context("read it")?;
                 self.directory(sub, &stat, path, depth + 1)
             }
             FileType::RegularFile => {
-                if stat.st_nlink > 1
-                    && let Some(first) = self.links.get(&(stat.st_dev, stat.st_ino)).cloned()
-                {
-                    return self.out.start(&Entry { link: first, ..entry(&stat, path, Kind::Link) });
-                }
-                self.links.insert((stat.st_dev, stat.st_ino), path.to_vec());
                 let file = openat(dir, name.as_c_str(), flags, Mode::empty()).context("read it")?;
                 self.file(&file, path)
             }
@@ -150,10 +185,21 @@ impl<W: Write> Packer<W> {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let mut header = entry(&stat, path, Kind::Regular);
         header.size = size;
-        header.xattrs = attributes(file.as_fd());
+        self.attributes(file.as_fd(), &stat, &mut header);
+        let file = std::fs::File::from(file.try_clone().context("read it")?);
+        header.sparse = segments(&file, &stat);
         self.out.start(&header)?;
-        let mut file = std::fs::File::from(file.try_clone().context("read it")?);
-        let mut left = size;
+        match &header.sparse {
+            None => self.copy(&file, 0, size),
+            Some(map) => map.iter().try_for_each(|(offset, length)| self.copy(&file, *offset, *length)),
+        }
+    }
+
+    /// Exactly `left` bytes from `offset`.
+    fn copy(&mut self, mut file: &std::fs::File, offset: u64, mut left: u64) -> Result<()> {
+        if offset > 0 {
+            seek(file, SeekFrom::Start(offset)).context("read it")?;
+        }
         while left > 0 {
             let want = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let mut got = file.read(&mut self.buffer[..want]).context("read it")?;
@@ -213,10 +259,10 @@ fn names(dir: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
 }
 
 /// The user's attributes and the file capabilities; none where the file system has none.
-fn attributes(fd: BorrowedFd<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn attributes(fd: BorrowedFd<'_>, style: Style) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut list = vec![0u8; 16 << 10];
     let Ok(len) = rustix::fs::flistxattr(fd, &mut list[..]) else { return Vec::new() };
-    let names = list[..len].split(|b| *b == 0).filter(|n| is_kept(n));
+    let names = list[..len].split(|b| *b == 0).filter(|n| is_kept(n, style));
     names
         .filter_map(|name| {
             let mut value = vec![0u8; 64 << 10];
@@ -227,6 +273,26 @@ fn attributes(fd: BorrowedFd<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
         .collect()
 }
 
-fn is_kept(name: &[u8]) -> bool {
-    name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+/// Where the data of a file with large holes is, as its file system tells; `None` for one to be packed whole.
+fn segments(file: &std::fs::File, stat: &Stat) -> Option<Vec<(u64, u64)>> {
+    let size = u64::try_from(stat.st_size).ok()?;
+    if u64::try_from(stat.st_blocks).ok()?.saturating_mul(512).saturating_add(SPARSE) > size {
+        return None;
+    }
+    let (mut map, mut at) = (Vec::new(), 0);
+    while at < size && map.len() < MAX_SEGMENTS {
+        let start = match seek(file, SeekFrom::Data(at)) {
+            Ok(start) if start < size => start,
+            // No more data.
+            Ok(_) | Err(rustix::io::Errno::NXIO) => break,
+            Err(_) => return None,
+        };
+        at = seek(file, SeekFrom::Hole(start)).ok()?.min(size);
+        if at <= start {
+            return None;
+        }
+        map.push((start, at - start));
+    }
+    seek(file, SeekFrom::Start(0)).ok()?;
+    (map.len() < MAX_SEGMENTS).then_some(map)
 }

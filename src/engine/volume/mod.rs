@@ -1,5 +1,11 @@
 //! Volumes as seen from the containers that use them.
 
+pub mod filter;
+mod merge;
+mod transfer;
+
+pub use transfer::{EXPORT_JOB, IMPORT_JOB, export, export_job, import, import_job};
+
 use super::Ctx;
 use crate::error::{Error, Result};
 use crate::spec::model::{MountKind, Spec};
