@@ -90,7 +90,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand attach" -l no-stdin -d '
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-context -d 'Another context for FROM and --from: a directory, or docker-image://IMAGE' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-context -d 'Another context for FROM, --from and stages: a directory, docker-image://IMAGE, oci-layout://DIR[:TAG], a git repository or the address of a tar' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l target -d 'The stage to build (default: the last)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
@@ -554,7 +554,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build du prune" -f -a "prune" -d 'Remove results of builds that no image has'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'Another context for FROM and --from: a directory, or docker-image://IMAGE' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'Another context for FROM, --from and stages: a directory, docker-image://IMAGE, oci-layout://DIR[:TAG], a git repository or the address of a tar' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l target -d 'The stage to build (default: the last)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
@@ -974,7 +974,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff history import load pull push save tag tree untag ls list rm remove exists inspect prune" -f -a "prune" -d 'Remove unused images: those without a name that no container uses'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile, or - for standard input (default: Containerfile or Dockerfile in the context)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'Another context for FROM and --from: a directory, or docker-image://IMAGE' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'Another context for FROM, --from and stages: a directory, docker-image://IMAGE, oci-layout://DIR[:TAG], a git repository or the address of a tar' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l target -d 'The stage to build (default: the last)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r

@@ -244,3 +244,52 @@ fn remote_sources() {
     env.run(["build", "-q", "-t", "made", &format!("{url}/Dockerfile")]).success();
     env.sh("run --rm --network none made cat /f").success().prints("fetched\n");
 }
+
+#[test]
+fn named_contexts_take_the_place_of_images_stages_and_directories() {
+    let env = busybox_env!();
+    need!("skopeo", "umoci", "git", "python3");
+    // An image in a layout, by tag, by digest, and alone.
+    env.file("c/Dockerfile", "FROM busybox\nRUN echo layout > /who\n");
+    env.sh("build -q -t app:v1 -o type=oci,dest=dir,tar=false c").success();
+    let build = |text: &str, flags: &str| {
+        env.file("c/Dockerfile", text);
+        env.sh(&format!("build -q -t made {flags} c"))
+    };
+    let made =
+        |script: &str| env.run(["run", "--rm", "--network=none", "made", "sh", "-c", script]).success().stdout.clone();
+    let index = std::fs::read_to_string(env.path("dir/index.json")).unwrap();
+    let digest = &index[index.find("sha256:").unwrap()..][..71];
+    for place in ["dir:v1".to_string(), "dir".to_string(), format!("dir@{digest}")] {
+        build("FROM x\nCOPY --from=debian:12 /who /copied\n", &format!("--build-context x=oci-layout://{place} --build-context docker.io/library/debian:12=oci-layout://{place}")).success();
+        assert_eq!(made("cat /who /copied"), "layout\nlayout\n", "{place}");
+    }
+    assert!(build("FROM x\n", "--build-context x=oci-layout://dir:v2").code != 0);
+    // A stage that is there already, built elsewhere; its own steps would fail.
+    env.file("out/tool", "tool\n");
+    env.file("out/skip", "skip\n");
+    env.file("out/.dockerignore", "skip\n");
+    let text = "FROM busybox AS tools\nRUN exit 7\nFROM busybox\nCOPY --from=tools /tool /tool\nRUN --mount=from=tools,target=/t ls /t > /list\n";
+    build(text, "--build-context tools=out").success();
+    assert_eq!(made("cat /tool /list"), "tool\ntool\n");
+    let out = build(text, "--build-context tools=docker-image://localhost/busybox");
+    assert!(out.code != 0 && out.stderr.contains("\"/tool\": not found"), "{out}");
+    // A directory as base.
+    let out = build("FROM base\nCOPY Dockerfile /d\n", "--build-context base=out -o files");
+    assert_eq!(out.success().stdout, "");
+    assert!(env.path("files/tool").exists() && env.path("files/d").exists() && !env.path("files/skip").exists());
+    // From git, and a tar from the web.
+    fixtures::sh(
+        &env.dir,
+        "export HOME=. && git init -q r && cp out/tool r && cd r && git add . && git -c user.name=x -c user.email=x@x commit -qm x",
+    );
+    let url = format!("file://{}", env.path("r").display());
+    build("FROM busybox\nCOPY --from=src . /src\n", &format!("--build-context src={url}")).success();
+    assert_eq!(made("ls -A /src"), "tool\n");
+    for (context, want) in
+        [("x=none", "none"), ("x=s3://a", "not supported"), ("x", "NAME=CONTEXT"), ("x=oci-layout://out", "oci-layout")]
+    {
+        let out = build("FROM x\n", &format!("--build-context {context}"));
+        assert!(out.code == 125 && out.stderr.contains(want), "{context}: {out}");
+    }
+}

@@ -86,6 +86,28 @@ fn in_directory(dir: PathBuf, scratch: Option<Scratch>, request: &Request<'_>, o
     Ok(Input { source: context::read(&path, &name)?, ignore, context: Some(dir), _scratch: scratch })
 }
 
+/// Fetches a tar into `scratch`; the directory with its files.
+pub(super) fn archive(url: &str, scratch: &Path, registry: &PullOptions) -> Result<PathBuf> {
+    let path = scratch.join("fetched");
+    let named = || format!("create {}", path.display());
+    let mut file = File::options().read(true).write(true).create_new(true).open(&path).with_context(named)?;
+    download(url, registry, &mut file)?;
+    file.rewind().with_context(named)?;
+    let mut input = BufReader::with_capacity(64 << 10, file);
+    if !is_tar(input.fill_buf().with_context(|| format!("read {url}"))?) {
+        return Err(Error::unsupported(format!("use {url} as context: it is no tar")));
+    }
+    let dir = scratch.join("context");
+    std::fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
+    decompressed(input, |tar| super::output::unpack(tar, &dir)).with_context(|| format!("read {url}"))?;
+    Ok(dir)
+}
+
+/// Whether a stream that begins so is a tar, or a compressed one.
+fn is_tar(start: &[u8]) -> bool {
+    start.get(257..262) == Some(b"ustar") || Compression::of(start) != Compression::None
+}
+
 fn from_stdin(paths: &Paths, request: &Request<'_>) -> Result<Input> {
     from_stream(std::io::stdin(), scratch(paths)?, request)
 }
@@ -94,8 +116,7 @@ fn from_stdin(paths: &Paths, request: &Request<'_>) -> Result<Input> {
 fn from_stream(input: impl Read + Send, scratch: Scratch, request: &Request<'_>) -> Result<Input> {
     let mut input = BufReader::with_capacity(64 << 10, input);
     let start = input.fill_buf().context("read the context")?;
-    let magic = start.get(257..262) == Some(b"ustar");
-    if !magic && Compression::of(start) == Compression::None {
+    if !is_tar(start) {
         let source = Source::new("-", &bounded(&mut input)?)?;
         return Ok(Input { source, ignore: Ignore::default(), context: None, _scratch: None });
     }

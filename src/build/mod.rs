@@ -20,6 +20,7 @@ pub mod input;
 pub mod lexer;
 pub mod lint;
 pub mod mounts;
+pub mod named;
 mod options;
 pub mod output;
 pub mod parser;

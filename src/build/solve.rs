@@ -7,6 +7,7 @@ use super::copy;
 use super::ignore::Ignore;
 use super::lint::Lint;
 use super::mounts::Secret;
+use super::named::{Contexts, NamedContext};
 use super::parser::instruction;
 use super::progress::{Event, Progress};
 use super::remote;
@@ -29,13 +30,6 @@ use std::time::Instant;
 /// Layers extracted at once.
 const UNPACK_JOBS: usize = 2;
 
-/// A named context (`--build-context`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NamedContext {
-    Dir(PathBuf),
-    Image(String),
-}
-
 /// What to build, and how.
 pub struct Plan<'a> {
     pub file: &'a Dockerfile,
@@ -44,7 +38,7 @@ pub struct Plan<'a> {
     /// The directory; `None` when there is a Dockerfile only.
     pub context: Option<PathBuf>,
     pub ignore: Ignore,
-    pub contexts: BTreeMap<String, NamedContext>,
+    pub contexts: &'a Contexts,
     pub target: usize,
     pub policy: Policy,
     pub registry: &'a PullOptions,
@@ -214,30 +208,22 @@ impl<'a> Solver<'a> {
                 Ok((built, triggers))
             }
             Base::Scratch => {
-                let config = ImageConfig {
-                    architecture: platform.architecture,
-                    os: platform.os,
-                    variant: platform.variant,
-                    ..ImageConfig::default()
-                };
+                let config = scratch_config(&platform);
                 let state = State::scratch();
                 let epoch = plan.epoch.unwrap_or(0);
                 Ok((Built { config, epoch, state, ..Built::default() }, Vec::new()))
             }
             Base::Image(name) => {
-                let (name, from_dir) = match plan.contexts.get(name) {
-                    Some(NamedContext::Image(image)) => (image.clone(), false),
-                    Some(NamedContext::Dir(_)) => (name.clone(), true),
-                    None => (name.clone(), false),
-                };
-                if from_dir {
-                    return Err(Error::unsupported(format!("FROM {name}: a directory as base is not supported"))
-                        .hint("FROM scratch, then COPY --from")
-                        .into());
+                if let Some(NamedContext::Dir(dir)) = plan.contexts.get(name) {
+                    let title = title(&format!("FROM {name}"));
+                    return Ok((
+                        self.directory_base(dir, &platform, &title, plan.file.stages[index].span)?,
+                        Vec::new(),
+                    ));
                 }
                 let number = self.begin(&title(&format!("FROM {name}")), Some(plan.file.stages[index].span));
                 let begun = Instant::now();
-                let image = self.image(&name, &platform).inspect_err(|e| {
+                let image = self.image(name, &platform).inspect_err(|e| {
                     self.progress.event(Event::Failed { number, error: &e.to_string() });
                 })?;
                 self.progress.event(Event::Done { number, millis: begun.elapsed().as_millis() as u64 });
@@ -253,9 +239,42 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Finds or pulls an image.
+    /// A stage that begins with the files of a named context.
+    fn directory_base(&mut self, dir: &Path, platform: &Platform, title: &str, span: Span) -> Result<Built, Failure> {
+        let epoch = self.plan.epoch.unwrap_or(0);
+        let request = copy::Request {
+            source: copy::Tree::Dir(dir.to_path_buf()),
+            items: vec![copy::Item::Path(".".into())],
+            dest: "/".into(),
+            ignore: super::context::ignore(dir, None, None)?.lines(),
+            link: true,
+            time: Some(epoch),
+            made: epoch,
+            ..copy::Request::default()
+        };
+        crate::state::atomic::make_dirs(&self.ctx.paths.build())?;
+        let (digest, _) = copy::digest(&request, self.idmap, &self.ctx.paths.build().join("files"))?;
+        let key = cache::key(&("from", &digest, epoch))?;
+        let layer = self.cached(&key, title, span, &[], &mut |this, _| Ok(this.pack(&request)?))?;
+        let mut config = scratch_config(platform);
+        config.history.push(History {
+            created: stamp(epoch)?,
+            created_by: title.into(),
+            empty_layer: layer.is_none(),
+            ..History::default()
+        });
+        let layers: Vec<StoredLayer> = layer.into_iter().collect();
+        Ok(Built { base_layers: layers.len(), layers, config, epoch, state: State::scratch() })
+    }
+
+    /// Finds or pulls an image, or takes what a named context says.
     fn image(&self, name: &str, platform: &Platform) -> Result<Image> {
         let plan = self.plan;
+        let name = match plan.contexts.get(name) {
+            Some(NamedContext::Image(image)) => image,
+            Some(NamedContext::Layout(layout)) => return layout.image(self.store, platform),
+            _ => name,
+        };
         let options = PullOptions { platform: Some(platform.clone()), ..plan.registry.clone() };
         let pulled = pull(self.ctx, name, plan.policy, &options, plan.pull_progress)?;
         self.store.resolve(&pulled.id)
@@ -276,10 +295,6 @@ impl<'a> Solver<'a> {
             }
             Base::Scratch => return Ok(Vec::new()),
             Base::Image(image) => image,
-        };
-        let image = match self.plan.contexts.get(&image) {
-            Some(NamedContext::Image(other)) => other.clone(),
-            _ => image,
         };
         if let Some(layers) = self.images.get(&image) {
             return Ok(layers.clone());
@@ -529,6 +544,16 @@ pub fn lowers(store: &Store, idmap: &IdMap, layers: &[StoredLayer]) -> Result<Ve
 /// A request without the places that differ from build to build.
 fn plain(request: &copy::Request) -> copy::Request {
     copy::Request { target: copy::Tree::Empty, source: copy::Tree::Empty, ..request.clone() }
+}
+
+/// The configuration of an image without a base.
+fn scratch_config(platform: &Platform) -> ImageConfig {
+    ImageConfig {
+        architecture: platform.architecture.clone(),
+        os: platform.os.clone(),
+        variant: platform.variant.clone(),
+        ..ImageConfig::default()
+    }
 }
 
 /// Instructions that are worth a number.

@@ -3,10 +3,11 @@
 use super::cache;
 use super::copy;
 use super::mounts::{self, Kind, Mount, Secret, Sharing};
+use super::named::NamedContext;
 use super::progress::Event;
 use super::run::{self, RunStep};
 use super::scratch::Scratch;
-use super::solve::{Built, Failure, NamedContext, Solver};
+use super::solve::{Built, Failure, Solver};
 use super::source::Span;
 use super::state::RunWork;
 use crate::error::{Context, Error, Result};
@@ -86,7 +87,10 @@ impl Solver<'_> {
         let mut ignore = Vec::new();
         let source = match &mount.from {
             Some(name) => match self.plan.contexts.get(name) {
-                Some(NamedContext::Dir(dir)) => copy::Tree::Dir(dir.clone()),
+                Some(NamedContext::Dir(dir)) => {
+                    ignore = super::context::ignore(dir, None, None)?.lines();
+                    copy::Tree::Dir(dir.clone())
+                }
                 _ => {
                     let layers = self.layers_of(index, name)?;
                     self.tree(&layers, scratch, "source")?

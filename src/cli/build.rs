@@ -10,15 +10,16 @@ use crate::build::check::{check, static_rules};
 use crate::build::input::{self, Input};
 use crate::build::lint::Lint;
 use crate::build::mounts::{self, Secret};
+use crate::build::named::Contexts;
 use crate::build::parser::parse;
 use crate::build::progress::{Event, Progress};
 use crate::build::run::RunOptions;
-use crate::build::solve::{Failure, NamedContext, Plan, Solver};
+use crate::build::solve::{Failure, Plan, Solver};
 use crate::build::source::{Fault, Source};
 use crate::build::stages;
 use crate::engine::images;
 use crate::engine::pull::Policy;
-use crate::error::{Context, Error, IntoError, Result};
+use crate::error::{Context, Error, Result};
 use crate::image::Store;
 use crate::registry::Platform;
 use crate::userns::IdMap;
@@ -38,7 +39,7 @@ pub struct Args {
     /// Value of an ARG; without a value, that of the environment
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
-    /// Another context for FROM and --from: a directory, or docker-image://IMAGE
+    /// Another context for FROM, --from and stages: a directory, docker-image://IMAGE, oci-layout://DIR[:TAG], a git repository or the address of a tar
     #[arg(long, value_name = "NAME=CONTEXT")]
     build_context: Vec<String>,
     /// The stage to build (default: the last)
@@ -234,8 +235,11 @@ fn build(
     lint: &mut Lint,
     outputs: &Outputs<'_>,
 ) -> Result<(), Failure> {
-    let file = parse(&input.source, lint)?;
+    let registry = args.registry.options()?;
+    let contexts = Contexts::open(&cx.engine.paths, &args.build_context, &registry)?;
+    let mut file = parse(&input.source, lint)?;
     static_rules(&file, &input.ignore, lint);
+    contexts.replace_stages(&mut file);
     let origins = stages::resolve(&file, &mut build_args, lint)?;
     let target = stages::target(&file, args.target.as_deref())?;
     if let Some(fault) = lint.failure() {
@@ -250,7 +254,6 @@ fn build(
             std::env::var("SOURCE_DATE_EPOCH").ok().filter(|t| !t.is_empty()).map(|t| seconds(&t)).transpose()?
         }
     };
-    let registry = args.registry.options()?;
     let pulls = progress::for_stderr(args.out.quiet);
     let plan = Plan {
         file: &file,
@@ -258,7 +261,7 @@ fn build(
         args: &build_args,
         context: input.context.clone(),
         ignore: input.ignore.clone(),
-        contexts: contexts(&args.build_context)?,
+        contexts: &contexts,
         target,
         policy: Policy::parse(&args.pull)?,
         registry: &registry,
@@ -340,30 +343,6 @@ fn agent(text: &str) -> Result<PathBuf> {
         )));
     }
     Ok(socket)
-}
-
-fn contexts(words: &[String]) -> Result<BTreeMap<String, NamedContext>> {
-    let mut all = BTreeMap::new();
-    for word in words {
-        let bad = |why: &str| Error::user(format!("read --build-context '{word}': {why}"));
-        let (name, value) =
-            word.split_once('=').filter(|(n, _)| !n.is_empty()).ok_or_else(|| bad("write NAME=CONTEXT"))?;
-        let context = match value.split_once("://") {
-            Some(("docker-image" | "container-image", image)) => NamedContext::Image(image.into()),
-            Some((scheme, _)) => {
-                return Err(Error::unsupported(format!("read --build-context '{word}': {scheme} is not supported")));
-            }
-            None => {
-                let dir = std::path::absolute(value).map_err(|e| e.context(format!("find {value}")))?;
-                if !dir.is_dir() {
-                    return Err(bad("there is no such directory"));
-                }
-                NamedContext::Dir(dir)
-            }
-        };
-        all.insert(name.to_lowercase(), context);
-    }
-    Ok(all)
 }
 
 /// `--build-arg NAME` takes the value from the environment, or is not given at all.
