@@ -9,7 +9,7 @@ use common::{TestEnv, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Stdio};
 
-const CLI_STEPS: &[&str] = &["cli:spawn", "cli:wait"];
+const CLI_STEPS: &[&str] = &["cli:spawn", "cli:maps", "cli:wait"];
 const MONITOR_STEPS: &[&str] = &[
     "monitor:begin",
     "monitor:life",

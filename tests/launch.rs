@@ -80,6 +80,7 @@ impl Box {
             lowers: vec![self.dir.path().join("layers/one/diff")],
             idmap: &self.idmap,
             joins: self.joins.take(),
+            early: None,
             stdio,
             cgroup: None,
             volumes: self.volumes.clone(),

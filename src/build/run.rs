@@ -69,6 +69,7 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
         lowers: step.lowers.clone(),
         idmap: step.idmap,
         joins: Joins::default(),
+        early: None,
         stdio: Stdio::Pipes { stdin, stdout: their_out, stderr: their_err },
         cgroup: None,
         volumes: step.volumes.clone(),

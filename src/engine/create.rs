@@ -161,13 +161,16 @@ fn image(
         warnings.push(format!("image {} is made for {theirs}, this host is {ours}", request.image));
     }
     let idmap = IdMap::detect()?;
-    images.unpack(&image.manifest, UNPACK_JOBS, &idmap, &|_| {})?;
+    let layers: Vec<String> = image.layers.iter().map(|l| l.chain_id.clone()).collect();
+    if images.layer_dirs(&layers, &idmap).is_err() {
+        images.unpack(&image.manifest, UNPACK_JOBS, &idmap, &|_| {})?;
+    }
     let config = &image.config.config;
     let keys = |map: &BTreeMap<String, crate::image::Empty>| map.keys().cloned().collect::<Vec<_>>();
     Ok(ImageInfo {
         reference: image.names.first().cloned().unwrap_or_default(),
         id: image.id.clone(),
-        layers: image.layers.iter().map(|l| l.chain_id.clone()).collect(),
+        layers,
         entrypoint: config.entrypoint.clone(),
         cmd: config.cmd.clone(),
         env: config.env.clone(),

@@ -4,7 +4,7 @@ use super::attach::{self, Attachment};
 use super::{Ctx, logout, recover};
 use crate::error::{Error, Kind, Result};
 use crate::image::Store;
-use crate::monitor::proto::{StartFrame, StartReply};
+use crate::monitor::proto::{Mapped, StartFrame, StartReply};
 use crate::monitor::{self, remove};
 use crate::spec::model::{MountKind, Spec};
 use crate::stage::{self, Channel, Streams};
@@ -12,7 +12,7 @@ use crate::state::container::State;
 use crate::state::containers::{self, Container};
 use crate::state::hook;
 use crate::state::lock::{Flock, Life};
-use crate::userns::IdMap;
+use crate::userns::{Early, IdMap};
 use crate::volume;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -63,15 +63,19 @@ pub struct Started {
 pub struct Standby {
     monitor: stage::Child,
     channel: Channel,
+    /// Writing its id maps takes as long as all the rest of a start.
+    user: Option<Early>,
 }
 
-/// Starts a monitor early: it gets ready while its container is made. With `trace` it may write to stderr.
-pub fn standby(trace: bool) -> Result<Standby> {
+/// Starts a monitor early: it gets ready while its container is made, and so does the container's user namespace if it
+/// is to have one of its own with the usual map (`own_user`). With `trace` the monitor may write to stderr.
+pub fn standby(own_user: bool, trace: bool) -> Result<Standby> {
+    let user = if own_user { Early::begin(IdMap::detect()?) } else { None };
     let (channel, remote) = Channel::pair()?;
     let stderr = if trace { Streams::Stderr } else { Streams::Null };
     // Our copy of the monitor's end, which would keep its death from being seen, goes with this function.
     let monitor = stage::spawn(monitor::STAGE, &[], &[remote.as_fd()], stderr, true)?;
-    Ok(Standby { monitor, channel })
+    Ok(Standby { monitor, channel, user })
 }
 
 /// Starts a created or exited container by its full id. An error of the kinds CannotExec and CommandNotFound is the
@@ -89,12 +93,14 @@ pub fn start_with(ctx: &Ctx, id: &str, options: &StartOptions, standby: Option<S
         Kind::NotFound => Error::not_found(format!("start container {id}: no such container")),
         _ => e,
     })?;
-    if let Some(running) = settle(ctx, id, &lock)? {
+    let container = settle(ctx, id, &lock)?;
+    if container.alive && container.active() {
         drop(lock);
+        let running = container.state;
         let attachment = options.attach.map(|streams| attach::connect(ctx, id, streams)).transpose()?;
         return Ok(Started { state: running, warnings: Vec::new(), attachment, trace: Vec::new(), already: true });
     }
-    let result = spawn(ctx, id, options, standby, &lock, begin);
+    let result = spawn(ctx, container, options, standby, begin);
     // The monitor itself cleans up after a failed start. This is for a failure before there was one, or its death.
     if result.is_err() && dir.path().is_dir() && Life::held(&dir.life()).is_ok_and(|held| !held) {
         abandon(ctx, id, &lock);
@@ -102,20 +108,17 @@ pub fn start_with(ctx: &Ctx, id: &str, options: &StartOptions, standby: Option<S
     result
 }
 
-/// Brings the container into a state to start from; gives the state of one that runs already.
-fn settle(ctx: &Ctx, id: &str, lock: &Flock) -> Result<Option<State>> {
+/// Brings the container into a state to start from, unless it runs already.
+fn settle(ctx: &Ctx, id: &str, lock: &Flock) -> Result<Container> {
     let container = containers::load(&ctx.paths, id)?;
     container.sound()?;
     if container.stale {
         if recover::repair_locked(ctx, id, lock)? {
             return Err(Error::not_found(format!("start container {id}: it was made with --rm and has ended")));
         }
-        return Ok(None);
+        return containers::load(&ctx.paths, id);
     }
-    if container.alive && container.active() {
-        return Ok(Some(container.state));
-    }
-    if container.alive {
+    if container.alive && !container.active() {
         // The monitor of the run before is at its last clean-up.
         let probe = Life::probe(&container.dir.life())?;
         if !Life::wait(&probe, Some(PREDECESSOR))? {
@@ -125,23 +128,23 @@ fn settle(ctx: &Ctx, id: &str, lock: &Flock) -> Result<Option<State>> {
         if !container.dir.path().is_dir() {
             return Err(Error::not_found(format!("start container {id}: it was made with --rm and has ended")));
         }
+        return containers::load(&ctx.paths, id);
     }
-    Ok(None)
+    Ok(container)
 }
 
 fn spawn(
     ctx: &Ctx,
-    id: &str,
+    container: Container,
     options: &StartOptions,
     standby: Option<Standby>,
-    lock: &Flock,
     begin: Instant,
 ) -> Result<Started> {
-    let container = containers::load(&ctx.paths, id)?;
-    let spec: Spec = containers::load_spec(&ctx.paths, id)?;
+    let spec: Spec = containers::load_spec(&ctx.paths, &container.id)?;
     let _ = std::fs::remove_file(container.dir.desired());
     let passthrough = container.config.log.driver == "passthrough";
-    let (mut frame, mut warnings) = frame(ctx, &container, &spec)?;
+    let Standby { monitor, channel, user } = standby.map_or_else(|| self::standby(false, options.trace), Ok)?;
+    let (mut frame, mut warnings) = frame(ctx, &container, &spec, user.as_ref())?;
     frame.window = options.window;
     frame.trace = options.trace;
     frame.passthrough = passthrough;
@@ -150,8 +153,8 @@ fn spawn(
     frame.attached = theirs.is_some();
     let mut trace = vec![("load".to_string(), micros(begin))];
     hook::stop_at("cli:spawn");
-    let Standby { monitor, channel } = standby.map_or_else(|| self::standby(options.trace), Ok)?;
-    let mut fds: Vec<BorrowedFd> = theirs.iter().map(AsFd::as_fd).collect();
+    let mut fds: Vec<BorrowedFd> = user.iter().map(Early::namespace).collect();
+    fds.extend(theirs.iter().map(AsFd::as_fd));
     if passthrough {
         fds.extend([rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()]);
     }
@@ -161,6 +164,11 @@ fn spawn(
     };
     channel.send(&frame, &fds).map_err(|_| lost())?;
     drop(theirs);
+    hook::stop_at("cli:maps");
+    if let Some(user) = user {
+        // A monitor that is gone has left its reason, or is missed below.
+        let _ = channel.send(&Mapped(user.finish().err()), &[]);
+    }
     trace.push(("monitor".into(), micros(begin)));
     let offset = micros(begin);
     hook::stop_at("cli:wait");
@@ -172,7 +180,6 @@ fn spawn(
             if options.attach.is_none() {
                 warnings.extend(logout::warning(&[state.pid, state.monitor_pid]));
             }
-            let _ = lock;
             Ok(Started { state: *state, warnings, attachment: ours, trace, already: false })
         }
         Some((StartReply::Failed { error, .. }, _)) => {
@@ -188,9 +195,9 @@ fn spawn(
 }
 
 /// What the monitor has to know beyond the container's files.
-fn frame(ctx: &Ctx, container: &Container, spec: &Spec) -> Result<(StartFrame, Vec<String>)> {
+fn frame(ctx: &Ctx, container: &Container, spec: &Spec, user: Option<&Early>) -> Result<(StartFrame, Vec<String>)> {
     // The usual map even for keep-id: the runtime derives the container's own and fits the layers to it.
-    let idmap = IdMap::detect()?;
+    let idmap = user.map_or_else(IdMap::detect, |early| Ok(early.map().clone()))?;
     let warnings: Vec<String> = idmap.note().into_iter().collect();
     let mut volumes = BTreeMap::new();
     for mount in &spec.mounts {
@@ -206,6 +213,7 @@ fn frame(ctx: &Ctx, container: &Container, spec: &Spec) -> Result<(StartFrame, V
         idmap,
         volumes,
         attached: false,
+        early: user.is_some(),
         passthrough: false,
         window: None,
         trace: false,

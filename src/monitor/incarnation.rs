@@ -66,7 +66,12 @@ impl Trace {
 
 /// Launches the container. `caller_gone` is asked once, before the program may execute: nobody is there to hear of it
 /// any more, so nothing is started. An error leaves nothing behind.
-pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -> bool) -> Result<Incarnation> {
+pub fn incarnate(
+    subject: &mut Subject,
+    before: &State,
+    early: Option<runtime::EarlyUser<'_>>,
+    caller_gone: &dyn Fn() -> bool,
+) -> Result<Incarnation> {
     let mut warnings = Vec::new();
     let joined = joined_network(subject)?;
     let places = places(subject)?;
@@ -89,6 +94,7 @@ pub fn incarnate(subject: &mut Subject, before: &State, caller_gone: &dyn Fn() -
         lowers: subject.frame.lowers.clone(),
         idmap: &subject.frame.idmap,
         joins,
+        early,
         stdio,
         cgroup: cgroup.dir()?,
         volumes: subject.frame.volumes.clone(),

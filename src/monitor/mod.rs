@@ -16,8 +16,9 @@ mod stdio;
 pub use exit::{RESTARTING, STOPPED};
 pub use log::{ENGINE, STAMP, numbered};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::net;
+use crate::runtime::EarlyUser;
 use crate::spec::model::Rlimit;
 use crate::stage::Channel;
 use crate::state::atomic;
@@ -29,9 +30,10 @@ use crate::sys::process;
 use clients::Clients;
 use incarnation::{Incarnation, Subject, Trace, incarnate};
 use log::LogWriter;
-use proto::{StartFrame, StartReply};
+use proto::{Mapped, StartFrame, StartReply};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serve::{End, Served, Server};
+use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -73,7 +75,31 @@ struct Monitor {
     incarnation: Incarnation,
 }
 
-fn run(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Monitor, (Error, Vec<String>)> {
+fn run(channel: &Channel, frame: StartFrame, mut fds: Vec<OwnedFd>) -> Result<Monitor, (Error, Vec<String>)> {
+    let heard = Cell::new(!frame.early);
+    let mapped = || {
+        heard.set(true);
+        match channel.recv()? {
+            Some((Mapped(None), _)) => Ok(()),
+            Some((Mapped(Some(error)), _)) => Err(error),
+            None => Err(Error::new(Kind::Interrupted, "start: the caller went away")),
+        }
+    };
+    let early = (frame.early && !fds.is_empty()).then(|| EarlyUser { namespace: fds.remove(0), mapped: &mapped });
+    let result = start(channel, frame, fds, early);
+    if result.is_err() && !heard.get() {
+        // What was left unread would reset the channel, and the answer be lost.
+        let _ = mapped();
+    }
+    result
+}
+
+fn start(
+    channel: &Channel,
+    frame: StartFrame,
+    fds: Vec<OwnedFd>,
+    early: Option<EarlyUser<'_>>,
+) -> Result<Monitor, (Error, Vec<String>)> {
     let bare = |e: Error| (e, Vec::new());
     let dir = frame.paths.container(&frame.id);
     let life = Life::acquire(&dir.life(), PREDECESSOR)
@@ -93,7 +119,7 @@ fn run(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Monito
         }
         Ok((mut subject, mut server, warnings)) => {
             let gone = || hung_up(channel);
-            match incarnate(&mut subject, &before, &gone) {
+            match incarnate(&mut subject, &before, early, &gone) {
                 Err(error) => {
                     server.clients.stop_listening();
                     exit::undo(&subject, &before, &error);
@@ -268,7 +294,7 @@ impl Monitor {
                 }
             }
             state.restarts += 1;
-            match incarnate(&mut self.subject, &state, &|| false) {
+            match incarnate(&mut self.subject, &state, None, &|| false) {
                 Ok(incarnation) => {
                     let subject = &self.subject;
                     events::container(&subject.frame.paths, "restart", &subject.frame.id, &subject.name, &[]);

@@ -1,6 +1,6 @@
 //! What goes over the monitor's two kinds of socket.
 //!
-//! The *start* channel (JSON frames, `stage::Channel`) carries one [`StartFrame`] down and one [`StartReply`] up.
+//! The *start* channel (JSON frames, `stage::Channel`) carries one [`StartFrame`] (and a [`Mapped`]) down and one [`StartReply`] up.
 //! The *attach* socket carries small binary frames, one a packet: a kind byte and its payload. Raw bytes of the
 //! container travel there, so JSON would double them.
 
@@ -15,8 +15,9 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
-/// Everything the monitor can't find out by itself: it never reads the environment. With it come, in this order, the
-/// monitor's end of a connected attach socket (if `attached`) and fds 0, 1, 2 for the container (if `passthrough`).
+/// Everything the monitor can't find out by itself: it never reads the environment. With it come, in this order, a user
+/// namespace (if `early`), the monitor's end of a connected attach socket (if `attached`), and fds 0, 1, 2 for the
+/// container (if `passthrough`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StartFrame {
     pub paths: Paths,
@@ -27,11 +28,17 @@ pub struct StartFrame {
     /// Data directories of the spec's named volumes.
     pub volumes: BTreeMap<String, PathBuf>,
     pub attached: bool,
+    /// The maps of the user namespace are being written: a [`Mapped`] follows.
+    pub early: bool,
     pub passthrough: bool,
     /// (rows, columns).
     pub window: Option<(u16, u16)>,
     pub trace: bool,
 }
+
+/// Follows the [`StartFrame`] whose user namespace was begun early: its maps are written, or why they are not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mapped(pub Option<Error>);
 
 /// The monitor's one answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -72,6 +72,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
                 stdio,
                 fds: &[theirs.as_fd(), launcher.as_fd(), pidfd.as_fd()],
                 namespaces: 0,
+                user_namespace: None,
                 cgroup_procs: None,
                 session: true,
                 death_signal: 0,

@@ -27,6 +27,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     };
     let layers = owned::layers(&request.lowers, request.idmap, idmap)?;
     let own_user = joins.user.is_none();
+    let early = request.early.as_ref();
     let namespaces = Namespaces::of(spec, joins)?;
     let plan = Plan {
         unshare: namespaces.unshare,
@@ -50,18 +51,25 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         Stdio::Pty => [null.as_fd(); 3],
     };
     let outer: Vec<(BorrowedFd<'_>, i32)> = namespaces.outside.iter().map(|j| (j.0.as_fd(), j.1)).collect();
-    let clone_flags = if own_user { libc::CLONE_NEWUSER } else { 0 } | libc::CLONE_NEWNS | namespaces.clone;
     let launcher = if outer.is_empty() && namespaces.inside.is_empty() && !spec.init {
         host::launcher(&spec.seccomp)
     } else {
         None
     };
+    // Of use to the usual container only.
+    let below = early.filter(|_| own_user && launcher.is_some() && idmap == request.idmap);
+    if let (Some(early), None) = (early, below) {
+        (early.mapped)()?;
+    }
+    let new_user = own_user && below.is_none();
+    let clone_flags = if new_user { libc::CLONE_NEWUSER } else { 0 } | libc::CLONE_NEWNS | namespaces.clone;
     let spawned = match &launcher {
         Some(launcher) => {
             let how = fork::Fork {
                 stdio: stdio.map(Some),
                 fds: &[theirs.as_fd(), launcher.as_fd()],
                 namespaces: clone_flags,
+                user_namespace: below.map(|early| early.namespace.as_fd()),
                 cgroup_procs: procs.as_ref().map(AsFd::as_fd),
                 session: true,
                 death_signal: libc::SIGKILL,
@@ -96,7 +104,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         unheard: false,
         reaped: false,
     };
-    let maps = if own_user { Some(start_maps(init.pid, idmap)?) } else { None };
+    let maps = if new_user { Some(start_maps(init.pid, idmap)?) } else { None };
     let sent = match launcher {
         Some(_) => Ok(()),
         None => {
@@ -105,7 +113,10 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         }
     };
     // The helpers are reaped whatever happened to the frame.
-    let mapped = maps.map_or(Ok(()), |m| m.finish());
+    let mapped = match below {
+        Some(early) => (early.mapped)(),
+        None => maps.map_or(Ok(()), |m| m.finish()),
+    };
     init.phases.push(Phase::now("launch: ids mapped"));
     let ready = sent.and_then(|()| init.frame());
     match ready {

@@ -71,8 +71,14 @@ pub enum RootKind {
     Copy,
 }
 
+/// A user namespace that was begun before the launch.
+pub struct EarlyUser<'a> {
+    pub namespace: OwnedFd,
+    /// Waits until its maps, those of [`LaunchRequest::idmap`], are written. Called once, whether it is used or not.
+    pub mapped: &'a dyn Fn() -> crate::error::Result<()>,
+}
+
 /// Everything that [`launch`] needs.
-#[derive(Debug)]
 pub struct LaunchRequest<'a> {
     pub spec: &'a Spec,
     /// `upper`, `work` (made by the runtime where missing) and `etc`: of `hosts`, `hostname`, `resolv.conf` in it those
@@ -82,6 +88,7 @@ pub struct LaunchRequest<'a> {
     pub lowers: Vec<PathBuf>,
     pub idmap: &'a IdMap,
     pub joins: Joins,
+    pub early: Option<EarlyUser<'a>>,
     pub stdio: Stdio,
     /// Directory of the container's cgroup v2: PID 1 is born in it.
     pub cgroup: Option<OwnedFd>,

@@ -19,6 +19,15 @@ impl RunRequest {
         let modes = spaces.into_iter().flatten().chain(&self.network);
         modes.filter_map(|mode| mode.strip_prefix("container:")).map(str::to_string).collect()
     }
+
+    /// Whether the container will likely be a fork of its monitor in a user namespace of its own with the usual map.
+    pub fn usual_start(&self) -> bool {
+        let joined = |ns: &Option<String>| ns.as_deref().is_some_and(|ns| !matches!(ns, "" | "private" | "host"));
+        let own = |mode: &String| RESERVED.contains(&mode.split(':').next().unwrap_or_default());
+        let spaces = [&self.pid, &self.ipc, &self.uts, &self.userns];
+        let simple = !self.init && self.seccomp_profile.is_none() && !spaces.into_iter().any(joined);
+        simple && self.container_refs().is_empty() && self.network.iter().all(own)
+    }
 }
 
 fn other(name: &str, flag: &str, ids: &BTreeMap<String, String>) -> Result<String> {

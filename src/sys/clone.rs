@@ -163,7 +163,7 @@ pub fn spawn(exec: &Exec<'_>) -> Result<Spawned> {
     Ok(Spawned { pid, pidfd })
 }
 
-fn reap(pid: c_int) {
+pub(super) fn reap(pid: c_int) {
     // SAFETY: waits for our own child; no memory is passed.
     unsafe { while libc::waitpid(pid, std::ptr::null_mut(), 0) < 0 && *libc::__errno_location() == libc::EINTR {} }
 }

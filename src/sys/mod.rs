@@ -3,6 +3,7 @@
 pub mod caps;
 pub mod clone;
 pub mod fork;
+pub mod holder;
 pub mod launcher;
 pub mod mount;
 pub mod process;

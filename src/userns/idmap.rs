@@ -7,6 +7,7 @@ use std::fs;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// How much of the id space a container gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +41,16 @@ pub struct IdMap {
 }
 
 impl IdMap {
-    /// The best map this user can have. Cheap (a few small files): called at each start.
+    /// The best map this user can have. Looked up once in a process: it takes thirty system calls.
     pub fn detect() -> Result<IdMap> {
+        static DETECTED: OnceLock<IdMap> = OnceLock::new();
+        match DETECTED.get() {
+            Some(map) => Ok(map.clone()),
+            None => IdMap::look_up().inspect(|map| drop(DETECTED.set(map.clone()))),
+        }
+    }
+
+    fn look_up() -> Result<IdMap> {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         if uid == 0 {
             return IdMap::identity();

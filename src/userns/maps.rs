@@ -3,11 +3,13 @@
 use super::idmap::{IdMap, Level, Range, find_helper};
 use crate::error::{Error, Kind, Result};
 use crate::sys::clone::{Exec, Program, Spawned, spawn};
+use crate::sys::holder::Holder;
 use crate::sys::process;
+use rustix::fs::OFlags;
 use std::ffi::CString;
 use std::fs;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 /// A helper at work, with the pipe of its error text.
@@ -45,6 +47,47 @@ pub fn start_maps(pid: i32, map: &IdMap) -> Result<Writing> {
     write(pid, "uid_map", &text(&map.uids))?;
     write(pid, "gid_map", &text(&map.gids))?;
     Ok(Writing { helpers: Vec::new() })
+}
+
+/// A user namespace whose maps are on their way before there is a container to use it.
+#[derive(Debug)]
+pub struct Early {
+    map: IdMap,
+    writing: Writing,
+    namespace: OwnedFd,
+    _holder: Holder,
+}
+
+impl Early {
+    /// Begins, where `map` takes long to write: that is, with the set-id helpers. Errors are left to the later launch.
+    pub fn begin(map: IdMap) -> Option<Early> {
+        if map.level != Level::Full {
+            return None;
+        }
+        let holder = Holder::new().ok()?;
+        let writing = start_maps(holder.pid, &map).ok()?;
+        let path = format!("/proc/{}/ns/user", holder.pid);
+        let namespace = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, 0.into()).ok()?;
+        Some(Early { map, writing, namespace, _holder: holder })
+    }
+
+    /// The map that is written.
+    pub fn map(&self) -> &IdMap {
+        &self.map
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
+    }
+
+    /// Waits for the maps.
+    ///
+    /// # Errors
+    /// As [`write_maps`].
+    pub fn finish(self) -> Result<()> {
+        self.writing.finish()
+    }
 }
 
 impl Writing {
@@ -85,7 +128,7 @@ fn helper(name: &'static str, pid: i32, ranges: &[Range]) -> Result<Helper> {
     }
     let (stderr, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|e| Error::errno(e.raw_os_error(), "make a pipe"))?;
-    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, 0.into())
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, 0.into())
         .map_err(|e| Error::errno(e.raw_os_error(), "open /dev/null"))?;
     let process = spawn(&Exec {
         program: Program::Path(&path),
