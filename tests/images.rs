@@ -185,7 +185,7 @@ fn images_that_buildah_made_and_pushed_run() {
             b config --cmd '["echo","made","by","buildah"]' --env PATH=/bin --label tool=buildah --user 7 $c
             b commit -q --format {format} $c made; b push -q --tls-verify=false made docker://{name}"#
         );
-        env.finish(&mut as_mapped_root(&env, &script), b"").success();
+        env.finish(&mut env.as_mapped_root(&script), b"").success();
         env.run(["run", "--rm", &name]).success().prints("made by buildah\n");
         let owner = env.run(["run", "--rm", &name, "busybox", "stat", "-c", "%u:%g", "/owned"]).success();
         assert_eq!(
@@ -254,21 +254,6 @@ fn a_platform_that_is_not_there() {
     assert!(out.code == 125 && out.stderr.contains("s390x") || out.code == 126 || out.code == 127, "{out}");
 }
 
-/// `sh -c SCRIPT` as root of a namespace with all ids that we may map, and with mounts of its own.
-fn as_mapped_root(env: &TestEnv, script: &str) -> std::process::Command {
-    let mut command = env.program("unshare");
-    command.arg("--mount");
-    if !common::is_root() {
-        command.args(["--user", "--map-root-user", "--map-auto", "--setuid", "0", "--setgid", "0"]);
-        // podman and buildah take this for the namespace that they would make themselves.
-        let id = rustix::process::geteuid().as_raw().to_string();
-        command.env("_CONTAINERS_USERNS_CONFIGURED", "done");
-        command.env("_CONTAINERS_ROOTLESS_UID", &id).env("_CONTAINERS_ROOTLESS_GID", &id);
-    }
-    command.env("BUILDAH_ISOLATION", "chroot").args(["sh", "-euc", script]);
-    command
-}
-
 /// Compares the tree of the image entry by entry with what `theirs`, the shell script of another tool, leaves in its
 /// working directory: kinds, modes, owners, sizes, links, times, extended attributes; but for `other` directories.
 fn same_tree(env: &TestEnv, tool: &str, theirs: &str, image: &str, other: &[&str]) {
@@ -276,7 +261,7 @@ fn same_tree(env: &TestEnv, tool: &str, theirs: &str, image: &str, other: &[&str
     let list = "find . -xdev -mindepth 1 ! -path ./dev/\\* -printf '%p %y %m %U %G %s %n %l %T@\\n' |
         sed -E 's/^(.* d [0-9]+ [0-9]+ [0-9]+) [0-9]+ [0-9]+/\\1/' | sort
         find . -xdev -mindepth 1 -print0 | sort -z | xargs -0 getfattr -h -d -m - 2>/dev/null | grep -v user.overlay || true";
-    let theirs = env.finish(&mut as_mapped_root(env, &format!("{theirs}\n{list}")), b"").success().stdout;
+    let theirs = env.finish(&mut env.as_mapped_root(&format!("{theirs}\n{list}")), b"").success().stdout;
     let id = env.run(["create", "--network", "none", image, "true"]).success().line();
     let out = env.run(["cp", &format!("{id}:/."), "-"]).success();
     env.run(["rm", &id]).success();
@@ -284,7 +269,7 @@ fn same_tree(env: &TestEnv, tool: &str, theirs: &str, image: &str, other: &[&str
     let ours = format!(
         "rm -rf ours; mkdir ours; tar --xattrs --xattrs-include='*' --numeric-owner -C ours -xpf root.tar; cd ours\n{list}"
     );
-    let ours = env.finish(&mut as_mapped_root(env, &ours), b"").success().stdout;
+    let ours = env.finish(&mut env.as_mapped_root(&ours), b"").success().stdout;
     let same = |line: &&str| !other.iter().any(|dir| line.starts_with(&format!("{dir} d ")));
     let (a, b): (Vec<&str>, Vec<&str>) = (theirs.lines().filter(same).collect(), ours.lines().filter(same).collect());
     assert!(a.len() > 20, "{a:?}");

@@ -8,7 +8,7 @@ use crate::build::solve::{Built, lowers};
 use crate::engine::push::{self, Request};
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Format, Image, Reference, SaveFormat, Store, ToSave};
+use crate::image::{Descriptor, Format, Image, Reference, SaveFormat, Store, ToSave, What};
 use crate::registry::Platform;
 use crate::userns::IdMap;
 use serde_json::{Value, json};
@@ -253,7 +253,7 @@ impl Outputs<'_> {
     }
 
     fn archive(&self, store: &Store, made: &Made, names: Vec<Reference>, export: &Export) -> Result<()> {
-        let images = [ToSave { image: made.image.clone(), names }];
+        let images = [ToSave { what: What::Image(Box::new(made.image.clone())), names }];
         let format = match (export.kind, export.directory) {
             (Kind::Docker, _) => SaveFormat::DockerArchive,
             (_, true) => SaveFormat::OciDir,

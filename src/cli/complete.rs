@@ -49,9 +49,10 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     }
     if matches!(kind, Names::Images | Names::Both) {
         let familiar = |name: &String| Reference::parse(name).map(|r| r.familiar()).unwrap_or_else(|_| name.clone());
-        for image in Store::open(&cx.engine.paths)?.list()? {
-            names.extend(image.names.iter().map(familiar));
-        }
+        let store = Store::open(&cx.engine.paths)?;
+        let images = store.list()?.into_iter().map(|image| image.names);
+        let lists = store.lists()?.into_iter().map(|list| list.names);
+        names.extend(images.chain(lists).flatten().map(|name| familiar(&name)));
     }
     if kind == Names::Volumes {
         names.extend(volume::list(&cx.engine.paths)?.into_iter().map(|v| v.name));
@@ -108,6 +109,8 @@ fn kind(path: &[&str], positional: usize) -> Names {
     let first = |names: Names| if positional == 0 { names } else { Names::Nothing };
     match path {
         ["image", "inspect" | "rm" | "exists"] | ["rmi"] => many(Names::Images),
+        ["manifest", "add" | "create"] => many(Names::Images),
+        ["manifest", _] => first(Names::Images),
         ["volume", "inspect" | "rm" | "mount" | "unmount"] => many(Names::Volumes),
         ["volume", "exists" | "export" | "import"] => first(Names::Volumes),
         ["network", "inspect" | "rm"] => many(Names::Networks),

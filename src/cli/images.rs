@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long)]
     digests: bool,
     /// Only images that fit: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], label!=…, before=IMAGE, since=IMAGE,
-    /// until=TIME, id=ID, digest=DIGEST, containers=BOOL
+    /// until=TIME, id=ID, digest=DIGEST, containers=BOOL, manifest=BOOL
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<String>,
     /// Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each image

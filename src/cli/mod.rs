@@ -42,6 +42,15 @@ mod logger;
 mod login;
 mod logout;
 mod logs;
+mod manifest_add;
+mod manifest_annotate;
+mod manifest_create;
+mod manifest_exists;
+mod manifest_flags;
+mod manifest_inspect;
+mod manifest_push;
+mod manifest_remove;
+mod manifest_rm;
 mod network_connect;
 mod network_create;
 mod network_disconnect;
@@ -237,6 +246,9 @@ pub enum Command {
     /// Manage images
     #[command(subcommand, arg_required_else_help = true)]
     Image(ImageCommand),
+    /// Manage manifest lists (images for several platforms)
+    #[command(subcommand, arg_required_else_help = true)]
+    Manifest(ManifestCommand),
     /// Manage networks
     #[command(subcommand, arg_required_else_help = true)]
     Network(NetworkCommand),
@@ -321,6 +333,18 @@ pub enum ImageCommand {
 }
 
 #[derive(Subcommand, Debug)]
+pub enum ManifestCommand {
+    Add(manifest_add::Args),
+    Annotate(manifest_annotate::Args),
+    Create(manifest_create::Args),
+    Exists(manifest_exists::Args),
+    Inspect(manifest_inspect::Args),
+    Push(manifest_push::Args),
+    Remove(manifest_remove::Args),
+    Rm(manifest_rm::Args),
+}
+
+#[derive(Subcommand, Debug)]
 pub enum NetworkCommand {
     Connect(network_connect::Args),
     Create(network_create::Args),
@@ -399,6 +423,7 @@ impl Command {
             Command::Wait(a) => wait::run(a, cx),
             Command::Container(c) => c.run(cx),
             Command::Image(c) => c.run(cx),
+            Command::Manifest(c) => c.run(cx),
             Command::System(c) => c.run(cx),
             Command::Network(c) => c.run(cx),
             Command::Volume(c) => c.run(cx),
@@ -470,6 +495,21 @@ impl ImageCommand {
             ImageCommand::Exists(a) => image_exists::run(a, cx),
             ImageCommand::Inspect(a) => image_inspect::run(a, cx),
             ImageCommand::Prune(a) => image_prune::run(a, cx),
+        }
+    }
+}
+
+impl ManifestCommand {
+    fn run(self, cx: &Cx) -> Result<u8> {
+        match self {
+            ManifestCommand::Add(a) => manifest_add::run(a, cx),
+            ManifestCommand::Annotate(a) => manifest_annotate::run(a, cx),
+            ManifestCommand::Create(a) => manifest_create::run(a, cx),
+            ManifestCommand::Exists(a) => manifest_exists::run(a, cx),
+            ManifestCommand::Inspect(a) => manifest_inspect::run(a, cx),
+            ManifestCommand::Push(a) => manifest_push::run(a, cx),
+            ManifestCommand::Remove(a) => manifest_remove::run(a, cx),
+            ManifestCommand::Rm(a) => manifest_rm::run(a, cx),
         }
     }
 }

@@ -107,13 +107,13 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     Ok(0)
 }
 
-fn write_digest(file: &Path, sent: &Sent) -> Result<()> {
+pub fn write_digest(file: &Path, sent: &Sent) -> Result<()> {
     std::fs::write(file, sent.pushed.digest.as_str())
         .map_err(|e| crate::error::IntoError::context(e, format!("write {}", file.display())))
 }
 
 /// Docker prints a line with the digest (the name alone with -q); podman prints nothing.
-fn report(sent: &Sent, quiet: bool, cx: &Cx) -> Result<()> {
+pub fn report(sent: &Sent, quiet: bool, cx: &Cx) -> Result<()> {
     let tag = sent.reference.tag.as_deref().unwrap_or("latest");
     match cx.personality {
         Personality::Docker if quiet => output::line(&sent.reference.canonical()),

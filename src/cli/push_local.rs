@@ -4,7 +4,7 @@ use super::{Cx, archive_out};
 use crate::engine::images;
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Error, Result};
-use crate::image::{Reference, SaveFormat};
+use crate::image::{Reference, SaveFormat, Store};
 use std::path::Path;
 
 /// A destination that is no registry.
@@ -47,7 +47,7 @@ pub fn push(image: &str, to: Local<'_>, cx: &Cx) -> Result<()> {
     }
     let (word, further) = match to.name {
         // By its id it has no name but the one that is given.
-        Some(name) => (images::find(&cx.engine, image)?.id, vec![full_name(name).map_err(named)?]),
+        Some(name) => (id(image, cx)?, vec![full_name(name).map_err(named)?]),
         None => (image.to_string(), Vec::new()),
     };
     let how = SaveOptions { format, compress: false };
@@ -58,6 +58,14 @@ pub fn push(image: &str, to: Local<'_>, cx: &Cx) -> Result<()> {
     let mut out = archive_out::Output::open(Some(path)).map_err(named)?;
     save::archive(&cx.engine, &[word], &further, how, &mut out).map_err(named)?;
     out.finish().map_err(named)
+}
+
+/// Of the image or manifest list.
+fn id(word: &str, cx: &Cx) -> Result<String> {
+    match Store::open(&cx.engine.paths)?.find_list(word)? {
+        Some(list) => Ok(list.id),
+        None => images::find(&cx.engine, word).map(|image| image.id),
+    }
 }
 
 fn full_name(text: &str) -> Result<Reference> {

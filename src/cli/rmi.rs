@@ -61,7 +61,7 @@ fn complain(e: &Error) {
     let _ = writeln!(std::io::stderr(), "coracle: {e}");
 }
 
-fn report(removed: &images::Removed, cx: &Cx) -> Result<()> {
+pub fn report(removed: &images::Removed, cx: &Cx) -> Result<()> {
     let docker = cx.personality == Personality::Docker;
     for name in &removed.untagged {
         let name = match Reference::parse(name) {

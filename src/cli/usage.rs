@@ -18,7 +18,6 @@ const ABSENT: &[&str] = &[
     "init",
     "kube",
     "machine",
-    "manifest",
     "mount",
     "node",
     "pause",

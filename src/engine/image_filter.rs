@@ -23,7 +23,8 @@ enum Filter {
     Id(Vec<String>),
     Digest(Vec<String>),
     Containers(bool),
-    /// Never or always true here: there are no intermediate or read-only images and no manifest lists.
+    Manifest(bool),
+    /// Never or always true here: there are no intermediate or read-only images.
     Constant(bool),
 }
 
@@ -32,7 +33,7 @@ impl Filters {
     pub fn parse(texts: &[String], store: &Store) -> Result<Filters> {
         let mut filters = Filters::default();
         for text in texts {
-            let known = "known are reference, dangling, label, label!, before, since, until, id, digest, containers";
+            let known = "known are reference, dangling, label, label!, before, since, until, id, digest, containers, manifest, intermediate, readonly";
             let bad = || Error::user(format!("parse filter '{text}'"));
             let (key, value) = text.split_once('=').ok_or_else(|| bad().hint("write KEY=VALUE"))?;
             let flag = || parse_bool(value).map_err(|_| bad().hint("the value is true or false"));
@@ -71,7 +72,8 @@ impl Filters {
                     Filter::Before(parse_time(value, Timestamp::now()).map_err(|e| e.context("parse filter until"))?)
                 }
                 "containers" => Filter::Containers(flag()?),
-                "intermediate" | "readonly" | "manifest" => Filter::Constant(!flag()?),
+                "manifest" => Filter::Manifest(flag()?),
+                "intermediate" | "readonly" => Filter::Constant(!flag()?),
                 _ => return Err(bad().hint(known)),
             };
             filters.0.push(filter);
@@ -108,6 +110,7 @@ impl Filters {
                 .iter()
                 .any(|d| image.manifest.as_str().starts_with(d) || image.repo_digests.iter().any(|r| r.ends_with(d))),
             Filter::Containers(want) => (listed.containers > 0) == *want,
+            Filter::Manifest(want) => listed.list == *want,
             Filter::Constant(value) => *value,
         })
     }

@@ -2,10 +2,11 @@
 
 use super::Ctx;
 use crate::error::{Context, Error, Result};
-use crate::image::{Image, ImportOptions, Loaded, Reference, Store};
+use crate::image::{Image, ImageConfig, ImageList, ImportOptions, LayerRef, Loaded, Reference, Store};
 use crate::registry::{PullOptions, fetch};
 use crate::state::containers::{self, Container};
 use crate::userns::IdMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -18,23 +19,59 @@ pub struct Listed {
     pub size: u64,
     /// Containers made from it.
     pub containers: usize,
+    /// It is a manifest list: it has no config and no layers of its own.
+    pub list: bool,
 }
 
-/// All images, newest first.
+/// All images and manifest lists, newest first.
 pub fn list(ctx: &Ctx) -> Result<Vec<Listed>> {
     let store = Store::open(&ctx.paths)?;
-    let images = store.list()?;
-    if images.is_empty() {
+    let (images, lists) = (store.list()?, store.lists()?);
+    if images.is_empty() && lists.is_empty() {
         return Ok(Vec::new());
     }
     // Listing must work where no container could run.
     let idmap = IdMap::detect().ok();
     let users = containers::list(&ctx.paths)?;
-    let listed = images.into_iter().map(|image| {
-        let containers = users.iter().filter(|c| c.config.image_id == image.id).count();
-        Listed { size: size(&store, &image, idmap.as_ref()), containers, image }
-    });
-    Ok(listed.collect())
+    let count = |id: &str| users.iter().filter(|c| c.config.image_id == id).count();
+    let known: HashSet<String> = images.iter().map(|i| i.id.clone()).collect();
+    let mut listed: Vec<Listed> = images
+        .into_iter()
+        .map(|image| Listed {
+            size: size(&store, &image, idmap.as_ref()),
+            containers: count(&image.id),
+            image,
+            list: false,
+        })
+        .collect();
+    for list in lists {
+        let members = store.list_images(&list)?;
+        let layers: BTreeMap<&str, &LayerRef> =
+            members.iter().flat_map(|i| &i.layers).map(|l| (l.chain_id.as_str(), l)).collect();
+        listed.push(Listed {
+            size: layers.values().map(|l| layer_size(&store, l, idmap.as_ref())).sum(),
+            // Containers of members that are images in their own right are counted there.
+            containers: members.iter().filter(|i| !known.contains(&i.id)).map(|i| count(&i.id)).sum(),
+            image: as_image(list),
+            list: true,
+        });
+    }
+    let time = |l: &Listed| l.image.config.created.parse::<jiff::Timestamp>().ok();
+    listed.sort_by_key(|l| std::cmp::Reverse(time(l)));
+    Ok(listed)
+}
+
+/// A list as a row among images.
+fn as_image(list: ImageList) -> Image {
+    Image {
+        id: list.id,
+        manifest: list.digest,
+        names: list.names,
+        repo_digests: Vec::new(),
+        config: ImageConfig { created: list.created, ..ImageConfig::default() },
+        layers: Vec::new(),
+        size: 0,
+    }
 }
 
 /// Bytes of each layer as extracted, lowest first; the compressed size where it is not.
@@ -60,8 +97,11 @@ pub fn find(ctx: &Ctx, name: &str) -> Result<Image> {
 
 /// Whether the image is in the store.
 pub fn exists(ctx: &Ctx, name: &str) -> Result<bool> {
-    match Store::open(&ctx.paths)?.lookup(name) {
+    let store = Store::open(&ctx.paths)?;
+    match store.lookup(name) {
         Ok(_) => Ok(true),
+        // A list whose images are all elsewhere.
+        Err(e) if e.kind == crate::error::Kind::NotFound && store.find_list(name)?.is_some() => Ok(true),
         Err(e) if e.kind == crate::error::Kind::NotFound => Ok(false),
         Err(e) => Err(e),
     }
@@ -71,6 +111,9 @@ pub fn exists(ctx: &Ctx, name: &str) -> Result<bool> {
 pub fn tag(ctx: &Ctx, name: &str, names: &[Reference]) -> Result<()> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
+    if let Some(list) = store.find_list(name)? {
+        return names.iter().try_for_each(|name| store.tag_list(&list, name));
+    }
     let image = store.resolve(name)?;
     for name in names {
         store.tag(&store.descriptor(&image)?, name)?;
@@ -85,17 +128,21 @@ pub fn tag(ctx: &Ctx, name: &str, names: &[Reference]) -> Result<()> {
 pub fn untag(ctx: &Ctx, word: &str, names: &[String], docker: bool) -> Result<()> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
-    let image = store.lookup(word)?;
+    let (id, known) = match store.find_list(word)? {
+        Some(list) => (list.id, list.names),
+        None => store.lookup(word).map(|image| (image.id, image.names))?,
+    };
     let mut taken = Vec::new();
     for name in names {
-        let canonical = meant_name(&image, name).map_or_else(|| new_name(name, docker).map(|n| n.canonical()), Ok)?;
-        if !image.names.contains(&canonical) {
+        let canonical =
+            meant_among(&known, &id, name).map_or_else(|| new_name(name, docker).map(|n| n.canonical()), Ok)?;
+        if !known.contains(&canonical) {
             return Err(Error::not_found(format!("untag image {word}: it is not called {name}"))
-                .hint(format!("its names: {}", image.names.join(", "))));
+                .hint(format!("its names: {}", known.join(", "))));
         }
         taken.push(canonical);
     }
-    let all = if names.is_empty() { &image.names } else { &taken };
+    let all = if names.is_empty() { &known } else { &taken };
     all.iter().try_for_each(|name| store.untag(&Reference::parse(name)?).map(drop))
 }
 
@@ -125,6 +172,13 @@ pub struct Removed {
 /// `Conflict` when a container uses the image, or when it is meant by id and has several names; not with `force`: then
 /// containers keep the layers they need.
 pub fn remove(ctx: &Ctx, store: &Store, text: &str, force: bool) -> Result<Removed> {
+    if let Some(list) = store.find_list(text).unwrap_or(None) {
+        if !force && let Some(user) = user_of_list(ctx, store, &list)? {
+            return Err(Error::conflict(format!("remove manifest list {text}: container {} uses it", user.name))
+                .hint(format!("coracle rm {}, or use -f", user.name)));
+        }
+        return super::manifest::unlist(store, &list, text, force);
+    }
     let image = match store.lookup(text) {
         Ok(image) => image,
         // Its blobs are damaged or gone: the name must go all the same.
@@ -156,20 +210,33 @@ pub fn remove(ctx: &Ctx, store: &Store, text: &str, force: bool) -> Result<Remov
 
 /// The name of `image` that `text` means; `None` when it means the image itself, by id or digest.
 pub(super) fn meant_name(image: &Image, text: &str) -> Option<String> {
+    meant_among(&image.names, &image.id, text)
+}
+
+/// The same, of an image or a manifest list.
+pub(super) fn meant_among(names: &[String], id: &str, text: &str) -> Option<String> {
     let hex = text.strip_prefix("sha256:").unwrap_or(text);
     let candidates = ["localhost", "docker.io"].map(|d| Reference::parse_with(text, d).map(|r| r.canonical()));
     for candidate in candidates.into_iter().flatten() {
-        if image.names.contains(&candidate) {
+        if names.contains(&candidate) {
             return Some(candidate);
         }
     }
-    if image.id.starts_with(hex) || text.contains('@') {
+    if id.starts_with(hex) || text.contains('@') {
         return None;
     }
     // Found by the end of its name alone.
     let suffix = Reference::parse_with(text, "any.invalid").ok()?.canonical();
     let suffix = suffix.strip_prefix("any.invalid")?;
-    image.names.iter().find(|n| n.ends_with(suffix)).cloned()
+    names.iter().find(|n| n.ends_with(suffix)).cloned()
+}
+
+/// A container of a member that is no image in its own right: its layers would lose their last name.
+fn user_of_list(ctx: &Ctx, store: &Store, list: &ImageList) -> Result<Option<Container>> {
+    let known: HashSet<String> = store.list()?.into_iter().map(|i| i.id).collect();
+    let members: Vec<String> = store.list_images(list)?.into_iter().map(|i| i.id).collect();
+    let others = |c: &Container| members.contains(&c.config.image_id) && !known.contains(&c.config.image_id);
+    Ok(containers::list(&ctx.paths)?.into_iter().find(others))
 }
 
 fn user(ctx: &Ctx, image: &Image) -> Result<Option<Container>> {

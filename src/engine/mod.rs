@@ -20,6 +20,7 @@ pub mod inspect;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod manifest;
 pub mod network;
 pub mod prune;
 pub mod ps;

@@ -8,7 +8,7 @@ use super::rm::{self, RmOptions};
 use super::volume::filter::Filters as VolumeFilters;
 use super::{Ctx, ps, size};
 use crate::error::{Kind, Result};
-use crate::image::{Assume, Store};
+use crate::image::{Assume, Image, Store};
 use crate::monitor::remove;
 use crate::state::containers::Container;
 use crate::state::gcdir;
@@ -91,6 +91,14 @@ pub fn everything(ctx: &Ctx, what: &Everything) -> Result<Pruned> {
     run.finish()
 }
 
+/// Removes an image or a manifest list from the index; whether it was there.
+fn remove_listed(store: &Store, list: bool, image: &Image) -> Result<bool> {
+    match list {
+        true => store.find_list(&image.id)?.map_or(Ok(false), |list| store.remove_list(&list)),
+        false => store.remove(image),
+    }
+}
+
 impl<'c> Run<'c> {
     fn new(ctx: &'c Ctx, dry_run: bool) -> Run<'c> {
         Run { ctx, dry_run, pruned: Pruned::default(), paths: Vec::new(), gone: Assume::default() }
@@ -134,12 +142,17 @@ impl<'c> Run<'c> {
             self.build_cache(&store);
         }
         let used: HashSet<String> = self.users()?.into_iter().map(|c| c.config.image_id).collect();
-        let unused = |l: &Listed| !used.contains(&l.image.id) && (all || l.image.names.is_empty()) && filters.pass(l);
+        let unused = |l: &Listed| {
+            !used.contains(&l.image.id)
+                && (!l.list || l.containers == 0)
+                && (all || l.image.names.is_empty())
+                && filters.pass(l)
+        };
         for listed in images::list(ctx)?.into_iter().filter(unused) {
             let image = listed.image;
             if self.dry_run {
                 self.gone.images.insert(image.id.clone());
-            } else if !store.remove(&image)? {
+            } else if !remove_listed(&store, listed.list, &image)? {
                 continue;
             }
             self.pruned.images.push(Removed { untagged: image.names, deleted: Some(image.id) });

@@ -179,6 +179,14 @@ fn clean_up(ctx: &Ctx, store: Store, e: &Error) {
 
 /// The image of that name in the store, if it suits the platform asked for.
 fn local(store: &Store, name: &str, options: &PullOptions) -> Result<Option<Image>> {
+    if let Some(wanted) = &options.platform
+        && let Some(list) = store.find_list(name)?
+    {
+        return Ok(store.list_images(&list)?.into_iter().find(|image| {
+            let theirs = &image.config;
+            wanted.distance(&Platform::normalised(&theirs.os, &theirs.architecture, &theirs.variant)).is_some()
+        }));
+    }
     match store.resolve(name) {
         Ok(image) if suits(&image, options) => Ok(Some(image)),
         Ok(_) => Ok(None),

@@ -1,7 +1,8 @@
 //! Pushing images to a registry.
 
 use super::Ctx;
-use super::images::meant_name;
+use super::images::{self, meant_name};
+use super::manifest;
 use crate::error::{Error, Kind, Result};
 use crate::image::{Image, Reference, Store};
 use crate::registry::{
@@ -42,11 +43,16 @@ pub fn push(
     let push = || {
         let store = Store::open(&ctx.paths)?;
         store.lease()?;
-        let image = store.resolve(name)?;
-        let destination = match destination {
-            Some(text) => Reference::parse(text)?,
-            None => own_name(&image, name)?,
+        let place = |own: &dyn Fn() -> Option<String>| match destination {
+            Some(text) => Reference::parse(text.strip_prefix("docker://").unwrap_or(text)),
+            None => own_name(own(), name),
         };
+        if let Some(list) = store.find_list(name)? {
+            let destination = place(&|| images::meant_among(&list.names, &list.id, name))?;
+            return manifest::send(ctx, &store, &list, destination, false, request, progress);
+        }
+        let image = store.resolve(name)?;
+        let destination = place(&|| meant_name(&image, name))?;
         one(ctx, &store, &image, destination, request, progress)
     };
     let result = push();
@@ -89,6 +95,12 @@ pub fn push_all_tags(ctx: &Ctx, repository: &str, request: &Request, progress: &
                 sent.push(one(ctx, &store, &image, name, request, progress)?);
             }
         }
+        for list in store.lists()? {
+            let names = list.names.iter().filter_map(|n| Reference::parse(n).ok());
+            for name in names.filter(|n| n.repository() == wanted.repository()) {
+                sent.push(manifest::send(ctx, &store, &list, name, false, request, progress)?);
+            }
+        }
         if sent.is_empty() {
             return Err(Error::not_found(format!("push all tags of {}: none is here", wanted.repository())));
         }
@@ -99,11 +111,11 @@ pub fn push_all_tags(ctx: &Ctx, repository: &str, request: &Request, progress: &
     result
 }
 
-/// The name of the image that `text` means, as a destination.
-fn own_name(image: &Image, text: &str) -> Result<Reference> {
+/// The name that `text` means, as a destination.
+pub(super) fn own_name(name: Option<String>, text: &str) -> Result<Reference> {
     let hint = || format!("say where to: coracle push {text} REGISTRY/NAME:TAG");
-    let name = meant_name(image, text)
-        .ok_or_else(|| Error::user(format!("push {text}: it is not clear under which name")).hint(hint()))?;
+    let name =
+        name.ok_or_else(|| Error::user(format!("push {text}: it is not clear under which name")).hint(hint()))?;
     let reference = Reference::parse(&name)?;
     if reference.domain == "localhost" {
         return Err(Error::user(format!("push {name}: it is a name of this host, not of a registry")).hint(hint()));
@@ -131,15 +143,7 @@ fn one(
         }
     }
     let registries = Registries::load(&request.connection.env)?;
-    let options = PushOptions {
-        connection: request.connection.clone(),
-        format: request.format,
-        compression: request.compression,
-        force_compression: request.force_compression,
-        places: ctx.paths.blob_places(),
-        scratch: ctx.paths.tmp(),
-        by_digest: request.by_digest,
-    };
+    let options = options(ctx, request);
     // An image that came from a registry goes as it came.
     let exact = !image.repo_digests.is_empty();
     let pushed = registry::push(store, &image.manifest, exact, &destination, &registries, &options, progress)?;
@@ -148,4 +152,16 @@ fn one(
         store.tag_pulled(&store.descriptor(image)?, &destination, Some(&pushed.digest))?;
     }
     Ok(Sent { reference: destination, pushed })
+}
+
+pub(super) fn options(ctx: &Ctx, request: &Request) -> PushOptions {
+    PushOptions {
+        connection: request.connection.clone(),
+        format: request.format,
+        compression: request.compression,
+        force_compression: request.force_compression,
+        places: ctx.paths.blob_places(),
+        scratch: ctx.paths.tmp(),
+        by_digest: request.by_digest,
+    }
 }

@@ -1,9 +1,9 @@
 //! `save`: images into archives and directories.
 
 use super::Ctx;
-use super::images::meant_name;
+use super::images::{meant_among, meant_name};
 use crate::error::{Context, Error, Result};
-use crate::image::{Reference, SaveFormat, Store, ToSave};
+use crate::image::{Reference, SaveFormat, Store, ToSave, What};
 use crate::state::hook;
 use std::io::Write;
 use std::path::Path;
@@ -17,13 +17,20 @@ pub struct SaveOptions {
 }
 
 /// The images for the words of a command line. One that is meant by name is saved under that name only, one that is
-/// meant by id without any. `further` are more names for the first.
-pub fn chosen(store: &Store, words: &[String], further: &[Reference]) -> Result<Vec<ToSave>> {
+/// meant by id without any. `further` are more names for the first. A manifest list is saved whole where the format can
+/// hold one, else this host's image of it.
+pub fn chosen(store: &Store, words: &[String], further: &[Reference], format: SaveFormat) -> Result<Vec<ToSave>> {
     let mut all = Vec::new();
     for word in words {
+        let whole = matches!(format, SaveFormat::OciArchive | SaveFormat::OciDir);
+        if let Some(list) = whole.then(|| store.find_list(word)).transpose()?.flatten() {
+            let name = meant_among(&list.names, &list.id, word).map(|n| Reference::parse(&n)).transpose()?;
+            all.push(ToSave { what: What::List(list), names: name.into_iter().collect() });
+            continue;
+        }
         let image = store.resolve(word)?;
         let name = meant_name(&image, word).map(|n| Reference::parse(&n)).transpose()?;
-        all.push(ToSave { image, names: name.into_iter().collect() });
+        all.push(ToSave { what: What::Image(Box::new(image)), names: name.into_iter().collect() });
     }
     if let Some(first) = all.first_mut() {
         first.names.extend(further.iter().cloned());
@@ -41,7 +48,7 @@ pub fn archive(
 ) -> Result<()> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
-    let images = chosen(&store, words, further)?;
+    let images = chosen(&store, words, further, how.format)?;
     archive_of(&store, &images, how, out).with_context(|| format!("save {}", words.join(", ")))
 }
 
@@ -62,7 +69,7 @@ pub fn archive_of(store: &Store, images: &[ToSave], how: SaveOptions, out: &mut 
 pub fn directory(ctx: &Ctx, words: &[String], further: &[Reference], how: SaveOptions, target: &Path) -> Result<()> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
-    let images = chosen(&store, words, further)?;
+    let images = chosen(&store, words, further, how.format)?;
     directory_of(&store, &images, how, target).with_context(|| format!("save {}", words.join(", ")))
 }
 

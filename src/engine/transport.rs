@@ -65,6 +65,11 @@ pub(super) fn pull(ctx: &Ctx, place: Place<'_>, env: &Env, progress: &dyn Progre
     images::clean_up(ctx, store, result).with_context(named).map(|all| all.iter().map(pulled).collect())
 }
 
+/// Stores the image of `place` without extracting or naming it.
+pub(super) fn load(store: &Store, place: Place<'_>, env: &Env, idmap: &IdMap) -> Result<Vec<Loaded>> {
+    read(store, place, env, idmap)
+}
+
 fn pulled((loaded, image): &(Loaded, Image)) -> Pulled {
     let reference = loaded.names.first().map_or_else(|| format!("sha256:{}", image.id), Reference::canonical);
     Pulled { id: image.id.clone(), reference, changed: true }

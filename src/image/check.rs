@@ -85,7 +85,8 @@ impl Store {
         let mut seen = BTreeSet::new();
         for entry in &entries {
             seen.insert(entry.original.hex());
-            let image = Image { title: &entry.title(), source: entry.source.as_ref() };
+            // Layers of a list's members that can be fetched elsewhere need not be here.
+            let image = Image { title: &entry.title(), source: entry.source.as_ref(), remote: &entry.sources() };
             for digest in [&entry.manifest, &entry.original] {
                 self.need(&mut needs, digest, None, &image, 0);
             }
@@ -124,7 +125,8 @@ impl Store {
         if let Ok(manifest) = Manifest::parse(&bytes) {
             let config: &Descriptor = &manifest.config;
             image.add(needs, &config.digest, Some(config.size), true, false);
-            for layer in &manifest.layers {
+            let remote = image.remote.contains_key(digest.as_str());
+            for layer in manifest.layers.iter().filter(|l| !remote || self.has_blob(&l.digest, None)) {
                 image.add(needs, &layer.digest, Some(layer.size), false, false);
             }
         } else if let Ok(index) = Index::parse(&bytes)
@@ -251,6 +253,7 @@ impl Store {
 struct Image<'i> {
     title: &'i str,
     source: Option<&'i String>,
+    remote: &'i BTreeMap<String, String>,
 }
 
 impl Image<'_> {

@@ -167,7 +167,10 @@ impl Store {
         let (mut marks, mut doomed) = (Marks::default(), Marks::default());
         for entry in self.entries()? {
             let gone = !assume.images.is_empty()
-                && self.config_digest(&entry).is_ok_and(|config| assume.images.contains(config.hex()));
+                && match entry.is_list() {
+                    true => assume.images.contains(entry.list_id()),
+                    false => self.config_digest(&entry).is_ok_and(|config| assume.images.contains(config.hex())),
+                };
             let marks = if gone { &mut doomed } else { &mut marks };
             for digest in [&entry.manifest, &entry.original] {
                 self.mark(digest, marks, 0)?;

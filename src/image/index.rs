@@ -3,20 +3,27 @@
 //! It is the layout's own index, so other OCI tools see the names we give and we see what they add. It is replaced as
 //! a whole by rename, under a lock of its own; readers take no lock.
 
-use super::{Descriptor, Digest, Index, Manifest, OCI_INDEX, OCI_MANIFEST, Reference, Store};
+use super::digest::is_hex;
+use super::{DOCKER_INDEX, Descriptor, Digest, Index, Manifest, OCI_INDEX, OCI_MANIFEST, Reference, Store};
 use crate::error::{Context, Error, Kind, Result};
 use crate::state::atomic::{self, Class};
 use crate::state::lock::Flock;
 use std::collections::BTreeMap;
 
 /// An image's name, as the OCI image layout keeps it (annotations.md).
-const NAME: &str = "org.opencontainers.image.ref.name";
+pub(super) const NAME: &str = "org.opencontainers.image.ref.name";
 /// Digest of the manifest as pulled, where the index lists a translation (Docker's manifests are unknown to OCI tools).
 const ORIGINAL: &str = "io.coracle.original";
 /// Digest of the config, so that finding an image by id reads no manifests.
 const CONFIG: &str = "io.coracle.config";
 /// `repository@digest` as the registry knows it.
 const SOURCE: &str = "io.coracle.source";
+/// Id of a manifest list.
+pub(super) const LIST: &str = "io.coracle.list";
+/// Of a manifest list: a JSON object of the places that members' layers can be fetched from, by their manifests' digests.
+pub(super) const SOURCES: &str = "io.coracle.sources";
+/// When a manifest list was made, RFC 3339 (OCI image-spec, annotations.md).
+pub(super) const CREATED: &str = "org.opencontainers.image.created";
 
 /// One entry of the index, as far as we look.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,15 +38,35 @@ pub(super) struct IndexEntry {
     pub config: Option<Digest>,
     /// `repository@digest`.
     pub source: Option<String>,
+    /// Of manifest lists of our own.
+    pub list: Option<String>,
+    pub sources: Option<String>,
+    /// RFC 3339, where it says so.
+    pub created: Option<String>,
 }
 
 impl IndexEntry {
+    /// Whether it is an index, not an image.
+    pub fn is_list(&self) -> bool {
+        matches!(self.media_type.as_str(), OCI_INDEX | DOCKER_INDEX)
+    }
+
+    /// The id of a manifest list.
+    pub fn list_id(&self) -> &str {
+        self.list.as_deref().filter(|id| id.len() == 64 && is_hex(id)).unwrap_or_else(|| self.manifest.hex())
+    }
+
+    /// Where the layers of a list's members can be fetched; what does not parse is as good as nothing.
+    pub fn sources(&self) -> BTreeMap<String, String> {
+        self.sources.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
     /// What to call the image in messages.
     pub fn title(&self) -> String {
         self.name.as_ref().map_or_else(|| self.original.to_string(), Reference::canonical)
     }
 
-    fn of(descriptor: &Descriptor) -> IndexEntry {
+    pub fn of(descriptor: &Descriptor) -> IndexEntry {
         let note = |key: &str| descriptor.annotations.get(key);
         let original = note(ORIGINAL).and_then(|d| Digest::parse(d).ok()).unwrap_or_else(|| descriptor.digest.clone());
         // Other tools write any text here: a bare word is taken for a name of this host.
@@ -51,6 +78,9 @@ impl IndexEntry {
             name,
             config: note(CONFIG).and_then(|d| Digest::parse(d).ok()),
             source: note(SOURCE).cloned(),
+            list: note(LIST).cloned(),
+            sources: note(SOURCES).cloned(),
+            created: note(CREATED).cloned(),
         }
     }
 }
@@ -78,7 +108,7 @@ impl Store {
     }
 
     /// Changes the index: reads it under its lock, and replaces it when `change` says that something changed.
-    fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>) -> bool) -> Result<bool> {
+    pub(super) fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>) -> bool) -> Result<bool> {
         self.lease()?;
         let _lock = Flock::exclusive(&self.paths.image_index_lock())?;
         let mut index = self.index()?;
@@ -182,11 +212,12 @@ impl Store {
 }
 
 /// Takes `name` (canonical) from whoever has it; whether anyone did.
-fn unname(entries: &mut Vec<Descriptor>, name: &str) -> bool {
+pub(super) fn unname(entries: &mut Vec<Descriptor>, name: &str) -> bool {
     let has = |e: &Descriptor| IndexEntry::of(e).name.is_some_and(|n| n.canonical() == name);
     let Some(at) = entries.iter().position(has) else { return false };
-    let digest = entries[at].digest.clone();
-    if entries.iter().filter(|e| e.digest == digest).count() > 1 {
+    // Two lists may have the same content.
+    let (digest, list) = (entries[at].digest.clone(), entries[at].annotations.get(LIST).cloned());
+    if entries.iter().filter(|e| e.digest == digest && e.annotations.get(LIST) == list.as_ref()).count() > 1 {
         entries.remove(at);
     } else {
         entries[at].annotations.remove(NAME);

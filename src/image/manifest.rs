@@ -37,6 +37,9 @@ pub struct Descriptor {
     pub digest: Digest,
     /// Bytes.
     pub size: u64,
+    /// Of entries of an index that are no images.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub artifact_type: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +54,7 @@ impl Descriptor {
             media_type: media_type.into(),
             digest,
             size,
+            artifact_type: String::new(),
             urls: Vec::new(),
             platform: None,
             annotations: BTreeMap::new(),
@@ -74,6 +78,9 @@ pub struct ManifestPlatform {
     pub os_version: String,
     #[serde(default, rename = "os.features", skip_serializing_if = "Vec::is_empty")]
     pub os_features: Vec<String>,
+    /// Of the processor (Docker's manifest lists).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
 }
 
 /// An image manifest, OCI or Docker v2s2.

@@ -138,11 +138,13 @@ impl Store {
         // Ids are in the manifests, so all of them are read; names come first because they need no more than one.
         let mut found: Option<(&IndexEntry, String)> = None;
         for entry in &entries {
-            let Ok(id) = self.config_digest(entry) else { continue };
+            let id = self.config_digest(entry);
             let by_digest = hex.len() == 64 && (entry.original.hex() == hex || entry.manifest.hex() == hex);
-            if !by_digest && !id.hex().starts_with(hex) {
+            let by_list = entry.is_list() && entry.list_id().starts_with(hex);
+            if !by_digest && !by_list && !id.as_ref().is_ok_and(|id| id.hex().starts_with(hex)) {
                 continue;
             }
+            let id = id?;
             match &found {
                 Some((_, other)) if other != id.hex() => {
                     return Err(
@@ -156,7 +158,7 @@ impl Store {
         self.load(&entries, entry)
     }
 
-    fn named<'e>(&self, entries: &'e [IndexEntry], text: &str) -> Result<Option<&'e IndexEntry>> {
+    pub(super) fn named<'e>(&self, entries: &'e [IndexEntry], text: &str) -> Result<Option<&'e IndexEntry>> {
         let short = Reference::is_short(text);
         let domains: &[&str] = if short { &["localhost", "docker.io"] } else { &["docker.io"] };
         for domain in domains {
@@ -195,11 +197,11 @@ impl Store {
         }
     }
 
-    /// All images, dangling ones too; newest first. Damaged ones are left out.
+    /// All images, dangling ones too; newest first. Damaged ones and manifest lists are left out.
     pub fn list(&self) -> Result<Vec<Image>> {
         let entries = self.entries()?;
         let mut images: BTreeMap<String, Image> = BTreeMap::new();
-        for entry in &entries {
+        for entry in entries.iter().filter(|e| !e.is_list()) {
             let Ok(id) = self.config_digest(entry) else { continue };
             if images.contains_key(id.hex()) {
                 continue;
@@ -225,6 +227,9 @@ impl Store {
             name: None,
             config: None,
             source: None,
+            list: None,
+            sources: None,
+            created: None,
         };
         self.load(&entries, &entry)
     }
@@ -246,9 +251,11 @@ impl Store {
         let id = manifest.config.digest.hex().to_string();
         let (mut names, mut repo_digests) = (Vec::new(), Vec::new());
         for other in entries {
-            let same = other.original == original
-                || other.manifest == entry.manifest
-                || self.config_digest(other).is_ok_and(|d| d.hex() == id);
+            // A list's names are not its members', except for who asked by them.
+            let same = match other.is_list() {
+                true => entry.is_list() && other.list_id() == entry.list_id(),
+                false => other.original == original || self.config_digest(other).is_ok_and(|d| d.hex() == id),
+            };
             if same {
                 names.extend(other.name.as_ref().map(Reference::canonical));
                 repo_digests.extend(other.source.clone());
@@ -264,17 +271,29 @@ impl Store {
 
     /// The digest of the image manifest that an entry means: itself, or this host's part of an index.
     fn manifest_of(&self, entry: &IndexEntry) -> Result<Digest> {
-        if !matches!(entry.media_type.as_str(), super::OCI_INDEX | super::DOCKER_INDEX) {
+        if !entry.is_list() {
             return Ok(entry.original.clone());
         }
         let index = Index::parse(&self.read(&entry.original)?)?;
         let arch = host_architecture();
+        let images = || index.manifests.iter().filter(|d| !d.is_index());
         let ours =
             |d: &&super::Descriptor| d.platform.as_ref().is_some_and(|p| p.os == "linux" && p.architecture == arch);
-        let here = |d: &&super::Descriptor| !d.is_index() && self.has_blob(&d.digest, Some(d.size));
-        let part = index.manifests.iter().filter(ours).find(here).or_else(|| index.manifests.iter().find(here));
-        part.map(|d| d.digest.clone())
-            .ok_or_else(|| Error::not_found(format!("read image index {}: none of its images is here", entry.original)))
+        let here = |d: &&super::Descriptor| self.is_whole(&d.digest);
+        let missing = |what: String| Error::not_found(format!("read manifest list {}: {what}", entry.title()));
+        if let Some(part) = images().filter(ours).find(here) {
+            return Ok(part.digest.clone());
+        }
+        if let Some(part) = images().find(ours) {
+            let source = entry.sources().remove(part.digest.as_str());
+            let e = missing(format!("its image for linux/{arch} is not in the store"));
+            return Err(match source {
+                Some(source) => e.hint(format!("coracle pull {source}")),
+                None => e,
+            });
+        }
+        let part = images().find(here).ok_or_else(|| missing("none of its images is here".into()))?;
+        Ok(part.digest.clone())
     }
 
     pub(super) fn config_digest(&self, entry: &IndexEntry) -> Result<Digest> {
@@ -287,7 +306,7 @@ impl Store {
     /// Removes the image from the index under all its names; whether it was listed. See [`Store::collect`].
     pub fn remove(&self, image: &Image) -> Result<bool> {
         let mut doomed = vec![image.manifest.clone()];
-        for entry in self.entries()? {
+        for entry in self.entries()?.into_iter().filter(|e| !e.is_list()) {
             if self.config_digest(&entry).is_ok_and(|d| d.hex() == image.id) {
                 doomed.extend([entry.manifest, entry.original]);
             }

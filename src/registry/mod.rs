@@ -19,6 +19,7 @@ mod progress;
 mod proxy;
 mod pull;
 mod push;
+mod remote;
 mod retry;
 mod search;
 mod select;
@@ -35,7 +36,8 @@ pub use options::{Credentials, Env, Limits, PullOptions};
 pub use platform::Platform;
 pub use progress::{Event, Progress, Silent};
 pub use pull::{current_digest, pull, tags};
-pub use push::{Compressor, ManifestFormat, PushOptions, Pushed, push, push_index};
+pub use push::{Compressor, ManifestFormat, Members, PushOptions, Pushed, push, push_index};
+pub use remote::{Remote, member_for};
 pub use search::{Found, SearchFilter, search};
 
 #[cfg(test)]

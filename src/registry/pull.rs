@@ -107,7 +107,7 @@ pub fn current_digest(
 }
 
 /// What to ask for: the digest, where there is one.
-fn wanted(reference: &Reference) -> String {
+pub(super) fn wanted(reference: &Reference) -> String {
     match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, Some(tag)) => tag.clone(),

@@ -139,3 +139,10 @@ macro_rules! prepared_env {
         env
     }};
 }
+
+/// An OCI layout in `dir`/name with one image for each of the architectures (`arm64/v8`), named by them. That for
+/// `amd64` runs `busybox cat /arch`; the others hold nothing that runs.
+pub fn platforms(dir: &Path, name: &str, architectures: &str) {
+    std::fs::write(dir.join("platforms.py"), include_str!("platforms.py")).unwrap();
+    sh(dir, &format!("python3 platforms.py {name} {architectures}"));
+}

@@ -158,6 +158,21 @@ impl TestEnv {
         c
     }
 
+    /// `sh -c SCRIPT` as root of a namespace with all ids that we may map, and with mounts of its own.
+    pub fn as_mapped_root(&self, script: &str) -> Command {
+        let mut command = self.program("unshare");
+        command.arg("--mount");
+        if !is_root() {
+            command.args(["--user", "--map-root-user", "--map-auto", "--setuid", "0", "--setgid", "0"]);
+            // podman and buildah take this for the namespace that they would make themselves.
+            let id = rustix::process::geteuid().as_raw().to_string();
+            command.env("_CONTAINERS_USERNS_CONFIGURED", "done");
+            command.env("_CONTAINERS_ROOTLESS_UID", &id).env("_CONTAINERS_ROOTLESS_GID", &id);
+        }
+        command.env("BUILDAH_ISOLATION", "chroot").args(["sh", "-euc", script]);
+        command
+    }
+
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut c = self.bare();
         c.args(args);

@@ -9,7 +9,7 @@ mod save;
 mod source;
 
 pub use import::ImportOptions;
-pub use save::{SaveFormat, ToSave};
+pub use save::{SaveFormat, ToSave, What};
 pub use source::decompressed;
 
 use super::{Descriptor, Reference, Store};

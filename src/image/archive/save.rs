@@ -6,12 +6,13 @@
 
 use super::super::manifest::{
     DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, docker_layer,
+    guess_media_type,
 };
 use super::docker;
 use crate::error::{Context, Error, Result};
 use crate::image::tar::{Entry, Kind, TarWriter};
 use crate::image::unpack::pipeline;
-use crate::image::{Descriptor, Digest, Image, Index, Manifest, ParallelGzip, Reference, Store};
+use crate::image::{Descriptor, Digest, Image, ImageList, Index, Manifest, ParallelGzip, Reference, Store};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,8 +52,29 @@ impl SaveFormat {
 /// An image with the names that it shall have in the archive.
 #[derive(Clone, Debug)]
 pub struct ToSave {
-    pub image: Image,
+    pub what: What,
     pub names: Vec<Reference>,
+}
+
+/// An image, or (in OCI layouts) a manifest list with all its images.
+#[derive(Clone, Debug)]
+pub enum What {
+    Image(Box<Image>),
+    List(ImageList),
+}
+
+impl ToSave {
+    /// The image.
+    ///
+    /// # Errors
+    /// `User` for a list: the format has none.
+    fn image(&self) -> Result<&Image> {
+        match &self.what {
+            What::Image(image) => Ok(image),
+            What::List(list) => Err(Error::user(format!("save manifest list {}: the format has none", list.id))
+                .hint("use oci-archive or oci-dir")),
+        }
+    }
 }
 
 /// One element of docker-archive's manifest.json.
@@ -75,19 +97,20 @@ impl Store {
         let mut tar = TarWriter::new(out);
         let mut layers: Vec<&super::super::LayerRef> = Vec::new();
         let mut seen = BTreeSet::new();
-        for layer in images.iter().flat_map(|i| &i.image.layers) {
+        let plain = images.iter().map(ToSave::image).collect::<Result<Vec<_>>>()?;
+        for layer in plain.iter().flat_map(|i| &i.layers) {
             if seen.insert(&layer.diff_id) {
                 layers.push(layer);
             }
         }
         let mut items: Vec<(String, Item)> = Vec::new();
-        for one in images {
-            let id = &one.image.id;
+        for (one, image) in images.iter().zip(&plain) {
+            let id = &image.id;
             let tags = one.names.iter().map(Reference::canonical);
             match items.iter_mut().find(|(known, _)| known == id) {
                 Some((_, item)) => item.repo_tags.extend(tags),
                 None => {
-                    let layers = one.image.layers.iter().map(|l| format!("{}.tar", l.diff_id.hex())).collect();
+                    let layers = image.layers.iter().map(|l| format!("{}.tar", l.diff_id.hex())).collect();
                     items.push((id.clone(), Item { config: format!("{id}.json"), repo_tags: tags.collect(), layers }));
                 }
             }
@@ -236,7 +259,7 @@ impl Store {
     /// Writes one image as a Docker manifest and blobs into the empty directory `dir`; with `compress`, layers that are
     /// not are compressed.
     pub fn save_docker_dir(&self, one: &ToSave, dir: &Path, compress: bool) -> Result<()> {
-        let bytes = self.read(&one.image.manifest)?;
+        let bytes = self.read(&one.image()?.manifest)?;
         let mut manifest = Manifest::parse(&bytes)?;
         let docker = manifest.media_type == DOCKER_MANIFEST;
         manifest.media_type = DOCKER_MANIFEST.into();
@@ -271,16 +294,26 @@ impl Store {
     fn layout(&self, images: &[ToSave]) -> Result<Layout> {
         let (mut blobs, mut made, mut manifests) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for one in images {
-            let bytes = self.read(&one.image.manifest)?;
-            let manifest = Manifest::parse(&bytes)?;
-            let bytes = match manifest.to_oci() {
-                Some(oci) => serde_json::to_vec(&oci).context("encode the image manifest")?,
-                None => bytes,
+            let (bytes, media_type) = match &one.what {
+                What::Image(image) => {
+                    let bytes = self.read(&image.manifest)?;
+                    let manifest = Manifest::parse(&bytes)?;
+                    for part in manifest.layers.iter().chain([&manifest.config]) {
+                        blobs.insert(part.digest.clone(), part.size);
+                    }
+                    let oci =
+                        manifest.to_oci().map(|oci| serde_json::to_vec(&oci).context("encode the image manifest"));
+                    (oci.transpose()?.unwrap_or(bytes), OCI_MANIFEST.to_string())
+                }
+                // Its digests are what counts: nothing is translated.
+                What::List(list) => {
+                    self.list_blobs(list, &mut blobs)?;
+                    let bytes = list.draft.bytes()?;
+                    let media_type = guess_media_type(&bytes).unwrap_or_else(|| OCI_INDEX.into());
+                    (bytes, media_type)
+                }
             };
-            for part in manifest.layers.iter().chain([&manifest.config]) {
-                blobs.insert(part.digest.clone(), part.size);
-            }
-            let entry = Descriptor::new(OCI_MANIFEST, Digest::of(&bytes), bytes.len() as u64);
+            let entry = Descriptor::new(&media_type, Digest::of(&bytes), bytes.len() as u64);
             blobs.insert(entry.digest.clone(), entry.size);
             made.insert(entry.digest.clone(), bytes);
             if one.names.is_empty() && !manifests.contains(&entry) {
@@ -296,6 +329,27 @@ impl Store {
         }
         let index = Index { schema_version: 2, media_type: OCI_INDEX.into(), manifests, annotations: BTreeMap::new() };
         Ok(Layout { blobs, made, index: serde_json::to_vec(&index).context("encode the index")? })
+    }
+
+    /// Adds the blobs of all members of a list.
+    ///
+    /// # Errors
+    /// `NotFound` when one is elsewhere.
+    fn list_blobs(&self, list: &ImageList, blobs: &mut BTreeMap<Digest, u64>) -> Result<()> {
+        for member in list.draft.members()? {
+            if !self.is_whole(&member.digest) {
+                let lost = format!("save manifest list {}: its image {} is not in the store", list.id, member.digest);
+                let source = list.draft.sources.get(member.digest.as_str());
+                return Err(Error::not_found(lost).hint(match source {
+                    Some(source) => format!("coracle pull {source}, or push the list to a registry"),
+                    None => "manifest remove takes it out of the list".into(),
+                }));
+            }
+            let manifest = Manifest::parse(&self.read(&member.digest)?)?;
+            blobs.insert(member.digest, member.size);
+            blobs.extend(manifest.layers.iter().chain([&manifest.config]).map(|p| (p.digest.clone(), p.size)));
+        }
+        Ok(())
     }
 
     /// Copies a blob (or `made`, which is one) to `out`, checking its digest and size.

@@ -20,18 +20,11 @@ pub struct Made {
     pub size: u64,
 }
 
-/// Compresses the blob at `stored` into a nameless file in `dir`; its content must be `diff_id`.
-pub fn compress(
-    stored: &Path,
-    diff_id: &Digest,
-    compressor: Compressor,
-    dir: &Path,
-    stop: &AtomicBool,
-) -> Result<Made> {
-    let source = File::open(stored).with_context(|| format!("open blob {}", stored.display()))?;
+/// Compresses the blob `source` into a nameless file in `dir`; its content must be `diff_id`.
+pub fn compress(source: File, diff_id: &Digest, compressor: Compressor, dir: &Path, stop: &AtomicBool) -> Result<Made> {
     let mut decoder = Decoder::new(source)?;
     let out = nameless(dir)?;
-    let mut sink = Sink { file: out, hash: Sha256::new(), written: 0 };
+    let mut sink = Sink::new(out);
     let mut content = Sha256::new();
     let mut encoder = Encoder::new(&mut sink, compressor)?;
     let mut buffer = vec![0u8; 256 << 10];
@@ -52,11 +45,11 @@ pub fn compress(
         return Err(Error::denied(format!("compress the layer: its content is {found}, not {diff_id}"))
             .hint("the store is damaged: remove the image and pull it again"));
     }
-    let digest = Digest::from_hash(sink.hash);
-    Ok(Made { data: Data::new(sink.file), digest, size: sink.written })
+    let (file, digest, size) = sink.finish();
+    Ok(Made { data: Data::new(file), digest, size })
 }
 
-fn nameless(dir: &Path) -> Result<File> {
+pub fn nameless(dir: &Path) -> Result<File> {
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
         Ok(fd) => Ok(File::from(fd)),
@@ -69,10 +62,21 @@ fn nameless(dir: &Path) -> Result<File> {
 }
 
 /// Counts and hashes what is written.
-struct Sink {
+pub struct Sink {
     file: File,
     hash: Sha256,
     written: u64,
+}
+
+impl Sink {
+    pub fn new(file: File) -> Sink {
+        Sink { file, hash: Sha256::new(), written: 0 }
+    }
+
+    /// The file, the digest of its content and its length in bytes.
+    pub fn finish(self) -> (File, Digest, u64) {
+        (self.file, Digest::from_hash(self.hash), self.written)
+    }
 }
 
 impl Write for Sink {
@@ -140,7 +144,15 @@ mod tests {
         std::fs::write(&path, &content).unwrap();
         let stop = AtomicBool::new(false);
         for algorithm in [Algorithm::Gzip, Algorithm::Zstd] {
-            let make = || compress(&path, &Digest::of(&content), Compressor::new(algorithm), dir.path(), &stop);
+            let make = || {
+                compress(
+                    File::open(&path).unwrap(),
+                    &Digest::of(&content),
+                    Compressor::new(algorithm),
+                    dir.path(),
+                    &stop,
+                )
+            };
             let (a, b) = (make().unwrap(), make().unwrap());
             assert_eq!((&a.digest, a.size), (&b.digest, b.size));
             let mut bytes = Vec::new();
@@ -150,7 +162,8 @@ mod tests {
             Decoder::new(bytes.as_slice()).unwrap().read_to_end(&mut back).unwrap();
             assert!(back == content);
         }
-        let wrong = compress(&path, &Digest::of(b"x"), Compressor::new(Algorithm::Gzip), dir.path(), &stop);
+        let source = File::open(&path).unwrap();
+        let wrong = compress(source, &Digest::of(b"x"), Compressor::new(Algorithm::Gzip), dir.path(), &stop);
         assert!(wrong.unwrap_err().to_string().contains("damaged"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -1,21 +1,14 @@
 //! Where a blob's bytes come from, readable from any offset and any thread.
 
-use crate::error::{Context, Result};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// A blob's bytes.
 #[derive(Debug)]
 pub struct Data(File);
 
 impl Data {
-    /// A blob of the store.
-    pub fn open(path: &Path) -> Result<Data> {
-        File::open(path).map(Data).with_context(|| format!("open blob {}", path.display()))
-    }
-
     pub fn new(file: File) -> Data {
         Data(file)
     }

@@ -4,15 +4,19 @@ use super::compress::{Made, compress};
 use super::data::Data;
 use super::places::Places;
 use super::plan::{Treatment, plan};
+use super::relay::Relay;
 use super::upload::{Outcome, Upload};
-use super::{Algorithm, Compressor, Neighbours, PushOptions, Pushed, is_manifest, lost};
+use super::{Algorithm, Compressor, ManifestFormat, Members, Neighbours, PushOptions, Pushed, is_manifest, lost};
 use crate::error::{Context, Error};
 use crate::image::{self, Descriptor, Digest, ImageConfig, Index, Manifest, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Store};
 use crate::registry::client::Client;
+use crate::registry::conf::Registries;
 use crate::registry::fault::{Failure, Result as Step};
 use crate::registry::progress::{Event, Progress};
 use crate::registry::retry::Retries;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,6 +43,8 @@ struct Part<'p> {
     treatment: Treatment,
     /// Of layers only.
     diff_id: Option<&'p Digest>,
+    /// Has the blob, if the store lacks it.
+    relay: Option<&'p Relay<'p>>,
     name: String,
 }
 
@@ -74,11 +80,14 @@ impl<'a> Job<'a> {
     }
 
     /// Sends an index under `name`, its images before it.
-    pub fn index(&self, bytes: &[u8], name: &str) -> Step<Pushed> {
+    pub fn index(&self, bytes: &[u8], members: &Members, registries: &Registries, name: &str) -> Step<Pushed> {
         let index = Index::parse(bytes)?;
         let mut value: serde_json::Value = serde_json::from_slice(bytes).context("parse image index")?;
         let mut changed = false;
         for (at, entry) in index.manifests.iter().enumerate() {
+            if members.left_out {
+                continue;
+            }
             if !self.store.has_blob(&entry.digest, Some(entry.size)) {
                 let there = || self.client.head(entry.digest.as_str());
                 self.retries().run("the manifest", there).map_err(|f| match f.cause {
@@ -87,39 +96,55 @@ impl<'a> Job<'a> {
                 })?;
                 continue;
             }
-            let pushed = if is_manifest(&entry.media_type) {
-                self.image(&entry.digest, true, "")?
-            } else {
+            if !is_manifest(&entry.media_type) {
                 let stored = self.store.read(&entry.digest)?;
-                self.put(entry.digest.as_str(), &entry.media_type, &stored)?
+                self.put(entry.digest.as_str(), &entry.media_type, &stored)?;
+                continue;
+            }
+            let source = members.sources.get(entry.digest.as_str());
+            let relay = match source.filter(|_| !self.store.is_whole(&entry.digest)) {
+                Some(from) => Some(Relay::open(from, registries, &self.options.connection, &|| self.retries())?),
+                None => None,
             };
+            let exact = !members.own.contains(&entry.digest);
+            let (pushed, media_type) = self.manifest(&entry.digest, exact, "", relay.as_ref())?;
             if pushed.digest != entry.digest {
                 let place = &mut value["manifests"][at];
                 place["digest"] = pushed.digest.as_str().into();
                 place["size"] = pushed.size.into();
-                let new = self.options.format.map_or(image::OCI_MANIFEST, |f| match f {
-                    super::ManifestFormat::Oci => image::OCI_MANIFEST,
-                    super::ManifestFormat::Docker => image::DOCKER_MANIFEST,
-                });
-                place["mediaType"] = new.into();
+                place["mediaType"] = media_type.into();
                 changed = true;
             }
         }
         let stored = image::guess_media_type(bytes).unwrap_or_else(|| image::OCI_INDEX.into());
         let media_type = match self.options.format {
-            Some(super::ManifestFormat::Docker) => image::DOCKER_INDEX,
-            Some(super::ManifestFormat::Oci) => image::OCI_INDEX,
+            Some(ManifestFormat::Docker) => image::DOCKER_INDEX,
+            Some(ManifestFormat::Oci) => image::OCI_INDEX,
             None => stored.as_str(),
         };
         if !changed && media_type == stored {
             return self.put(name, media_type, bytes);
         }
         value["mediaType"] = media_type.into();
+        if media_type == image::DOCKER_INDEX {
+            without_annotations(&mut value);
+        }
         self.put(name, media_type, &serde_json::to_vec(&value).context("encode the image index")?)
     }
 
     /// Sends an image under `name`, or under its digest where that is empty.
     pub fn image(&self, digest: &Digest, exact: bool, name: &str) -> Step<Pushed> {
+        self.manifest(digest, exact, name, None).map(|(pushed, _)| pushed)
+    }
+
+    /// The same; tells the type of the manifest, too. `relay` has the layers that the store lacks.
+    fn manifest(
+        &self,
+        digest: &Digest,
+        exact: bool,
+        name: &str,
+        relay: Option<&Relay<'_>>,
+    ) -> Step<(Pushed, &'static str)> {
         let stored = self.store.read(digest).map_err(|e| e.context("read the image's manifest"))?;
         let manifest = Manifest::parse(&stored)?;
         let media_type = image::guess_media_type(&stored).unwrap_or_else(|| image::OCI_MANIFEST.into());
@@ -134,6 +159,7 @@ impl<'a> Job<'a> {
                 descriptor,
                 treatment: *treatment,
                 diff_id: diff_ids.get(at),
+                relay,
                 name: format!("layer {}", &descriptor.digest.hex()[..12]),
             })
             .collect();
@@ -142,11 +168,12 @@ impl<'a> Job<'a> {
             descriptor: &manifest.config,
             treatment: Treatment::Keep,
             diff_id: None,
+            relay,
             name: "the image config".into(),
         })?;
         let (bytes, media_type) = plan.manifest(&stored, &layers)?;
         let own = Digest::of(&bytes);
-        self.put(if name.is_empty() { own.as_str() } else { name }, media_type, &bytes)
+        Ok((self.put(if name.is_empty() { own.as_str() } else { name }, media_type, &bytes)?, media_type))
     }
 
     /// Diff ids are needed of layers that are made anew only.
@@ -215,11 +242,7 @@ impl<'a> Job<'a> {
             (Treatment::Compress(_), None) => Err(Failure::from(Error::bug("a layer without diff id"))),
             (Treatment::Keep, _) => {
                 if !self.is_there(&stored.digest, stored.size)? {
-                    if !self.store.has_blob(&stored.digest, Some(stored.size)) {
-                        return Err(lost("blob", &stored.digest));
-                    }
-                    let data = Data::open(&self.store.blob(&stored.digest))?;
-                    self.send(&stored.digest, stored.size, &part.name, &data)?;
+                    self.send(&stored.digest, stored.size, &part.name, &|| self.stored(part).map(Data::new))?;
                 }
                 Ok(stored.clone())
             }
@@ -243,14 +266,13 @@ impl<'a> Job<'a> {
         if compressed && !self.options.force_compression && self.is_there(&stored.digest, stored.size)? {
             return Ok(stored.clone());
         }
-        if !self.store.has_blob(&stored.digest, Some(stored.size)) {
-            return Err(lost("blob", &stored.digest));
-        }
-        let path = self.store.blob(&stored.digest);
-        let Made { data, digest, size } = compress(&path, diff_id, how, &self.options.scratch, self.stop)?;
+        let source = self.stored(part)?;
+        let Made { data, digest, size } = compress(source, diff_id, how, &self.options.scratch, self.stop)?;
         locked(&self.places).remember_variant(diff_id, how, &digest, size);
         if !self.is_there(&digest, size)? {
-            self.send(&digest, size, &part.name, &data)?;
+            let data = Mutex::new(Some(data));
+            let open = || locked(&data).take().ok_or_else(|| Failure::from(Error::bug("a layer was sent twice")));
+            self.send(&digest, size, &part.name, &open)?;
         }
         Ok(Descriptor::new(media_type, digest, size))
     }
@@ -267,11 +289,31 @@ impl<'a> Job<'a> {
         Ok(found)
     }
 
-    fn send(&self, digest: &Digest, size: u64, name: &str, data: &Data) -> Step<()> {
+    /// The part's bytes: of the store, or else from where it can be fetched.
+    fn stored(&self, part: &Part<'_>) -> Step<File> {
+        let (digest, size) = (&part.descriptor.digest, part.descriptor.size);
+        if self.store.has_blob(digest, Some(size)) {
+            let path = self.store.blob(digest);
+            return Ok(File::open(&path).with_context(|| format!("open blob {}", path.display()))?);
+        }
+        let relay = part.relay.ok_or_else(|| lost("blob", digest))?;
+        relay.fetch((digest, size), &part.name, &self.options.scratch, self.stop, self.retries())
+    }
+
+    fn send(&self, digest: &Digest, size: u64, name: &str, open: &dyn Fn() -> Step<Data>) -> Step<()> {
         let layer = digest.as_str();
         self.progress.event(Event::Queued { layer, size });
         let sent = |bytes| self.progress.event(Event::Received { layer, bytes });
-        let upload = Upload { client: self.client, digest, size, name, data, stop: self.stop, sent: &sent };
+        let upload = Upload {
+            client: self.client,
+            digest,
+            size,
+            name,
+            open,
+            data: OnceCell::new(),
+            stop: self.stop,
+            sent: &sent,
+        };
         match upload.run(&self.neighbours.with(digest), &|| self.retries())? {
             Outcome::Mounted(from) => self.progress.event(Event::Mounted { layer, from: &from }),
             Outcome::Uploaded => self.progress.event(Event::Downloaded { layer }),
@@ -280,4 +322,16 @@ impl<'a> Job<'a> {
         locked(&self.there).insert(digest.clone());
         Ok(())
     }
+}
+
+/// Docker's manifest lists have none.
+fn without_annotations(index: &mut serde_json::Value) {
+    let places = ["annotations", "subject", "artifactType"];
+    let clean = |value: &mut serde_json::Value| {
+        for key in places {
+            value.as_object_mut().and_then(|fields| fields.remove(key));
+        }
+    };
+    clean(index);
+    index["manifests"].as_array_mut().into_iter().flatten().for_each(clean);
 }

@@ -8,6 +8,7 @@ mod data;
 mod job;
 mod places;
 mod plan;
+mod relay;
 mod upload;
 mod wire;
 
@@ -18,9 +19,10 @@ use super::options::PullOptions;
 use super::progress::{Event, Progress};
 use super::retry::Retries;
 use crate::error::{Error, Result};
-use crate::image::{self, Digest, Reference, Store};
+use crate::image::{self, Digest, Manifest, Reference, Store};
 use job::Job;
 use places::Places;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -136,23 +138,45 @@ pub fn push(
 ) -> Result<Pushed> {
     let tag = if options.by_digest { String::new() } else { tag_of(destination) };
     let send = |job: &Job<'_>| job.image(manifest, exact, &tag);
-    conversation(store, destination, registries, options, progress, send)
+    conversation(store, destination, registries, options, progress, Vec::new(), send)
 }
 
-/// Pushes an index with all images that it lists: those that `store` lacks must be in the repository already.
+/// What is known of an index's members.
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    /// Manifest's digest → `repository@digest` to fetch the blobs from that the store lacks.
+    pub sources: BTreeMap<String, String>,
+    /// Made here: their uncompressed layers are sent compressed, which gives them new digests.
+    pub own: BTreeSet<Digest>,
+    /// Send the index alone; its members must be in the repository already.
+    pub left_out: bool,
+}
+
+/// Pushes an index with all images that it lists. What `store` lacks comes from the members' sources, or must be in the
+/// repository already.
 ///
 /// # Errors
 /// As [`push`].
 pub fn push_index(
     store: &Store,
     index: &[u8],
+    members: &Members,
     destination: &Reference,
     registries: &Registries,
     options: &PushOptions,
     progress: &dyn Progress,
 ) -> Result<Pushed> {
-    let send = |job: &Job<'_>| job.index(index, &tag_of(destination));
-    conversation(store, destination, registries, options, progress, send)
+    let send = |job: &Job<'_>| job.index(index, members, registries, &tag_of(destination));
+    let mut neighbours = Vec::new();
+    for (manifest, source) in &members.sources {
+        let known = Digest::parse(manifest).ok().and_then(|d| Manifest::parse(&store.read(&d).ok()?).ok());
+        let place = Reference::parse(source).ok();
+        for (manifest, place) in known.into_iter().zip(place).filter(|(_, p)| p.domain == destination.domain) {
+            neighbours
+                .push((place.path, manifest.layers.into_iter().chain([manifest.config]).map(|d| d.digest).collect()));
+        }
+    }
+    conversation(store, destination, registries, options, progress, neighbours, send)
 }
 
 fn tag_of(destination: &Reference) -> String {
@@ -166,6 +190,7 @@ fn conversation(
     registries: &Registries,
     options: &PushOptions,
     progress: &dyn Progress,
+    further: Vec<(String, Vec<Digest>)>,
     send: impl Fn(&Job<'_>) -> Step<Pushed>,
 ) -> Result<Pushed> {
     if destination.digest.is_some() {
@@ -175,7 +200,10 @@ fn conversation(
     plan::check(options)?;
     let source = registries.destination(destination)?;
     let places = Places::load(&options.places);
-    let neighbours = neighbours(store, &source, &places);
+    let mut neighbours = neighbours(store, &source, &places);
+    for (repository, blobs) in further.iter().filter(|(repository, _)| *repository != source.path) {
+        blobs.iter().for_each(|blob| neighbours.add(repository, blob));
+    }
     let stop = AtomicBool::new(false);
     let connect = || Client::connect(source.clone(), registries, &options.connection);
     let pushed = Retries::new(&options.connection, progress, &stop).run("the registry", connect).and_then(|client| {

@@ -9,6 +9,7 @@ use crate::registry::client::Client;
 use crate::registry::fault::{Cause, Failure, Result, Retry};
 use crate::registry::http::{Reply, join, parse};
 use crate::registry::retry::Retries;
+use std::cell::OnceCell;
 use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,7 +36,9 @@ pub struct Upload<'a> {
     pub size: u64,
     /// For messages: `layer 0123456789ab`.
     pub name: &'a str,
-    pub data: &'a Data,
+    /// Gets the bytes, once it is clear that they have to be sent.
+    pub open: &'a dyn Fn() -> Result<Data>,
+    pub data: OnceCell<Data>,
     /// Set when going on is pointless.
     pub stop: &'a AtomicBool,
     /// Called with every gain, in bytes.
@@ -105,6 +108,7 @@ impl Upload<'_> {
                 Err(f) => return Err(f),
             }
         }
+        let _ = self.data.set((self.open)()?);
         let session = match session {
             Some(session) => session,
             None => self.fresh(retries)?,
@@ -270,8 +274,9 @@ impl Upload<'_> {
         let start = session.offset;
         let fault = Mutex::new(None);
         let open = || -> crate::error::Result<Box<dyn Read + '_>> {
+            let data = self.data.get().ok_or_else(|| Error::bug("a blob without bytes"))?;
             Ok(Box::new(Watched {
-                inner: Box::new(self.data.reader(start, end)),
+                inner: Box::new(data.reader(start, end)),
                 at: start,
                 best,
                 stop: self.stop,

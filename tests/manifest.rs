@@ -1,0 +1,272 @@
+//! `manifest`: lists of images, made here, pushed to real registries, read by skopeo, podman and buildah, and back.
+
+mod common;
+
+use common::TestEnv;
+use common::fixtures::{platforms, sh};
+use common::hostile::digest;
+use common::registry::Registry;
+use serde_json::Value;
+use std::process::Command;
+
+/// A registry with `src:amd64`, `src:arm64` and `src:s390x`.
+macro_rules! registry {
+    ($env:expr) => {{
+        need!("skopeo", "busybox", "python3");
+        let Some(registry) = Registry::start(&$env.path("registry")) else {
+            skip!("docker-registry is not installed");
+        };
+        platforms(&$env.path("."), "l", "amd64 arm64/v8 s390x");
+        for arch in ["amd64", "arm64", "s390x"] {
+            sh(
+                &$env.path("."),
+                &format!(
+                    "skopeo --insecure-policy copy -q --dest-tls-verify=false oci:l:{arch} docker://{}",
+                    registry.name(&format!("src:{arch}"))
+                ),
+            );
+        }
+        registry
+    }};
+}
+
+fn raw(name: &str) -> Vec<u8> {
+    let inspect = ["inspect", "--raw", "--tls-verify=false", &format!("docker://{name}")];
+    let out = Command::new("skopeo").args(inspect).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    out.stdout
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+fn architectures(index: &Value) -> Vec<&str> {
+    let members = index["manifests"].as_array().unwrap();
+    members.iter().map(|m| m["platform"]["architecture"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_list_is_made_shown_run_and_pushed() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let (amd64, arm64) = (registry.name("src:amd64"), registry.name("src:arm64"));
+    let _ = env.run(["pull", "-q", &amd64]).success();
+    let id = env.run(["manifest", "create", "many"]).success().line();
+    assert_eq!(id.len(), 64);
+    // Of the store, and of the registry: the second's layers stay where they are.
+    for image in [&amd64, &format!("docker://{arm64}")] {
+        assert_eq!(env.run(["manifest", "add", "--annotation", "k=v", "many", image]).success().line(), id);
+    }
+    let index = env.run(["manifest", "inspect", "many"]).success().json();
+    assert_eq!(architectures(&index), ["amd64", "arm64"]);
+    assert_eq!(index["manifests"][1]["platform"]["variant"], "v8");
+    assert_eq!(index["manifests"][1]["annotations"]["k"], "v");
+    assert_eq!(env.run(["images", "-q", "--filter", "manifest=true"]).success().line(), &id[..12]);
+    assert_eq!(env.run(["run", "--rm", "many"]).success().stdout, "amd64");
+    let _ = env.run(["run", "--rm", "--pull=never", "--platform=linux/arm64", "many"]).fails(125, &["many"]);
+    // The store stays a layout that others read.
+    let own = format!("oci:{}:localhost/many:latest", env.root().display());
+    let inspect = ["inspect", "--format", "{{.Architecture}}", &own];
+    assert_eq!(env.finish(env.program("skopeo").args(inspect), b"").success().line(), "amd64");
+    let _ = env.run(["system", "check"]).success();
+
+    let (to, file) = (registry.name("out/many:1"), env.path("digest"));
+    let pushed = env.run(["manifest", "push", "-q", "--digestfile", file.to_str().unwrap(), "many", &to]).success();
+    let there = raw(&to);
+    assert_eq!(digest(&there), pushed.line());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), pushed.line());
+    assert_eq!(json(&there), index, "sent as it is stored");
+    // Blobs of the same registry are mounted, and no layer came here.
+    let layout: Vec<_> = std::fs::read_dir(env.root().join("blobs/sha256")).unwrap().collect();
+    assert_eq!(layout.len(), 3 + 2 + 1, "amd64 whole, arm64's manifest and config, the index");
+
+    let other = TestEnv::new();
+    let _ = other.run(["pull", "-q", "--platform=linux/arm64", &to]).success();
+    let arch = other.run(["image", "inspect", "--format", "{{.Architecture}}", &to]).success().line();
+    assert_eq!(arch, "arm64");
+    assert_eq!(other.run(["manifest", "inspect", &to]).success().json(), index);
+}
+
+#[test]
+fn layers_go_from_one_registry_to_another() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let second = Registry::start(&env.path("second")).unwrap();
+    let _ = env.run(["manifest", "create", "all"]).success();
+    for arch in ["amd64", "arm64", "s390x"] {
+        let _ = env.run(["manifest", "add", "all", &registry.name(&format!("src:{arch}"))]).success();
+    }
+    let blobs = || std::fs::read_dir(env.root().join("blobs/sha256")).unwrap().count();
+    let before = blobs();
+    let to = second.name("all");
+    let _ = env.run(["push", "-q", "all", &to]).success();
+    assert_eq!(blobs(), before);
+    sh(
+        &env.path("."),
+        &format!("skopeo --insecure-policy copy -q --all --src-tls-verify=false docker://{to} oci:out:x"),
+    );
+    let zstd = second.name("all:zstd");
+    let _ = env.run(["manifest", "push", "-q", "--compression-format=zstd", "all", &zstd]).success();
+    let index = json(&raw(&zstd));
+    assert_eq!(architectures(&index), ["amd64", "arm64", "s390x"]);
+    let member = format!("{}@{}", second.name("all"), index["manifests"][2]["digest"].as_str().unwrap());
+    assert!(String::from_utf8(raw(&member)).unwrap().contains("tar+zstd"));
+    // Docker's own form, for old registries.
+    let docker = second.name("all:docker");
+    let _ = env.run(["manifest", "push", "-q", "--format=v2s2", "all", &docker]).success();
+    let index = json(&raw(&docker));
+    assert_eq!(index["mediaType"], "application/vnd.docker.distribution.manifest.list.v2+json");
+    assert_eq!(index["manifests"][1]["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
+    // The index alone needs its images to be there.
+    let _ = env.run(["manifest", "push", "-q", "--all=false", "all", &second.name("all:again")]).success();
+    let _ = env.run(["manifest", "push", "-q", "--all=false", "all", &second.name("empty")]).fails(125, &["push to"]);
+    // A layer that is nowhere is named before the list is sent.
+    let _ = env
+        .run(["save", "--format=oci-archive", "-o", env.path("x.tar").to_str().unwrap(), "all"])
+        .fails(125, &["is not in the store", "coracle pull"]);
+    let _ = env.run(["manifest", "push", "--rm", "-q", "all", &to]).success();
+    let _ = env.run(["manifest", "exists", "all"]).code(1);
+    let _ = env.run(["image", "prune", "-af"]).success();
+    assert_eq!(blobs(), 0);
+}
+
+#[test]
+fn lists_change_and_go() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let names: Vec<String> = ["amd64", "arm64", "s390x"].map(|a| registry.name(&format!("src:{a}"))).to_vec();
+    let mut create = vec!["manifest", "create", "--annotation", "a=b", "list:1"];
+    create.extend(names.iter().map(String::as_str));
+    let id = env.run(&create).success().line();
+    let _ = env.run(["manifest", "create", "list:1"]).fails(125, &["--amend"]);
+    let member =
+        |list: &str, at: usize| env.run(["manifest", "inspect", list]).success().json()["manifests"][at].clone();
+    let s390x = member("list:1", 2)["digest"].as_str().unwrap().to_string();
+    let all = ["--arch=arm", "--os=linux", "--variant=v7", "--os-version=1", "--features=x,y", "--annotation=c=d"];
+    let mut annotate = vec!["manifest", "annotate"];
+    annotate.extend(all);
+    annotate.extend(["list:1", &names[1]]);
+    assert_eq!(env.run(&annotate).success().line(), id);
+    let changed = member("list:1", 1);
+    assert_eq!(
+        changed["platform"],
+        serde_json::json!({"architecture": "arm", "os": "linux", "variant": "v7", "os.version": "1", "features": ["x", "y"]})
+    );
+    assert_eq!(changed["annotations"]["c"], "d");
+    let _ = env.run(["manifest", "annotate", "--index", "--annotation=e=f", "list:1"]).success();
+    let whole = env.run(["manifest", "inspect", &id[..10]]).success().json();
+    assert_eq!((&whole["annotations"]["a"], &whole["annotations"]["e"]), (&"b".into(), &"f".into()));
+
+    assert_eq!(env.run(["manifest", "remove", "list:1", &s390x]).success().line(), id);
+    let _ = env.run(["manifest", "remove", "list:1", &s390x]).fails(125, &["find", "in the manifest list"]);
+    let _ = env.run(["manifest", "add", "list:1", "localhost/none"]).fails(125, &["not in the store"]);
+    let _ = env.run(["manifest", "add", "none", &names[0]]).fails(125, &["manifest create"]);
+    // A list within a list: one member, or all of them.
+    let _ = env.run(["manifest", "create", "one", "list:1"]).success();
+    let _ = env.run(["manifest", "create", "--all", "two", "list:1"]).success();
+    assert_eq!(architectures(&env.run(["manifest", "inspect", "one"]).success().json()), ["amd64"]);
+    assert_eq!(architectures(&env.run(["manifest", "inspect", "two"]).success().json()), ["amd64", "arm"]);
+    let _ = env.run(["manifest", "create", "--amend", "one", &names[2]]).success();
+    assert_eq!(architectures(&env.run(["manifest", "inspect", "one"]).success().json()), ["amd64", "s390x"]);
+
+    // Names, as images have them.
+    let _ = env.run(["tag", "list:1", "also"]).success();
+    assert_eq!(env.run(["rmi", "list:1"]).success().stdout, "Untagged: localhost/list:1\n");
+    let _ = env.run(["manifest", "exists", "list:1"]).code(1);
+    let _ = env.run(["untag", "also"]).success();
+    let _ = env.run(["manifest", "exists", &id]).success();
+    // Without a name it goes with the unused images; the others stay.
+    let _ = env.run(["image", "prune", "-f"]).success();
+    let _ = env.run(["manifest", "exists", &id]).code(1);
+    assert!(env.run(["manifest", "rm", "one", "two"]).success().stdout.contains("Deleted: "));
+    let _ = env.run(["manifest", "rm", "one"]).fails(1, &["manifest list 'one'"]);
+    assert_eq!(std::fs::read_dir(env.root().join("blobs/sha256")).unwrap().count(), 0);
+}
+
+#[test]
+fn members_of_directories_survive_a_prune_and_are_saved() {
+    let env = TestEnv::new();
+    need!("skopeo", "busybox", "python3");
+    platforms(&env.path("."), "l", "amd64 arm64/v8");
+    let layout = env.path("l").display().to_string();
+    let amd64 = format!("oci:{layout}:amd64");
+    let _ = env.run(["manifest", "create", "dirs", &amd64, &format!("oci:{layout}:arm64")]).success();
+    let _ = env.run(["image", "prune", "-f"]).success();
+    let _ = env.run(["run", "--rm", "dirs"]).success().prints("amd64");
+    let out = env.path("out.tar");
+    let _ = env.run(["save", "--format=oci-archive", "-o", out.to_str().unwrap(), "dirs"]).success();
+    let copied = format!("skopeo --insecure-policy copy -q --all oci-archive:{} oci:copied:x", out.display());
+    sh(&env.path("."), &copied);
+    let copied = env.path("copied/blobs/sha256");
+    for entry in std::fs::read_dir(env.path("l/blobs/sha256")).unwrap() {
+        assert!(copied.join(entry.unwrap().file_name()).exists(), "saved with the digests that they had");
+    }
+    // What skopeo adds to the store itself is a list like ours.
+    let own = format!("oci:{}:localhost/theirs:latest", env.root().display());
+    sh(&env.path("."), &format!("skopeo --insecure-policy copy -q --all oci:copied:x {own}"));
+    assert_eq!(env.run(["run", "--rm", "theirs"]).success().stdout, "amd64");
+    assert_eq!(
+        env.run(["images", "-q", "--filter=manifest=true", "--filter=reference=theirs"])
+            .success()
+            .stdout
+            .lines()
+            .count(),
+        1
+    );
+    let other = TestEnv::new();
+    let _ = other.run(["load", "-qi", out.to_str().unwrap()]).success();
+    assert_eq!(other.run(["run", "--rm", "dirs"]).success().stdout, "amd64");
+}
+
+#[test]
+fn changes_at_once_are_all_made() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let _ = env.run(["manifest", "create", "busy"]).success();
+    let adding: Vec<_> = ["amd64", "arm64", "s390x"]
+        .map(|arch| env.spawn(["manifest", "add", "busy", &registry.name(&format!("src:{arch}"))]))
+        .into_iter()
+        .collect();
+    for mut one in adding {
+        assert!(one.wait().unwrap().success());
+    }
+    let index = env.run(["manifest", "inspect", "busy"]).success().json();
+    let mut found = architectures(&index);
+    found.sort_unstable();
+    assert_eq!(found, ["amd64", "arm64", "s390x"]);
+}
+
+#[test]
+fn podman_and_buildah_lists_and_ours() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    need!("podman", "buildah", "unshare");
+    let (amd64, arm64, to, ours) =
+        (registry.name("src:amd64"), registry.name("src:arm64"), registry.name("theirs:1"), registry.name("ours:1"));
+    let conf = format!("[[registry]]\nlocation = '127.0.0.1:{}'\ninsecure = true\n", registry.port);
+    let conf = env.file("registries.conf", conf);
+    // Mapped already, so that podman leaves no process behind; its path of sockets may have 50 characters.
+    let peers = |script: &str| {
+        let script = format!(
+            "mount -t tmpfs podman /media
+            p() {{ tool=$1; shift; $tool --root $PWD/peer --runroot /media/run --storage-driver vfs \"$@\"; }}
+            {script}"
+        );
+        env.finish(env.as_mapped_root(&script).env("CONTAINERS_REGISTRIES_CONF", &conf), b"").success()
+    };
+    let _ = peers(&format!(
+        "p podman manifest create theirs; p podman manifest add theirs docker://{amd64}
+        p podman manifest add theirs docker://{arm64}; p podman manifest push --all theirs docker://{to}"
+    ));
+    let _ = env.run(["pull", "-q", "--platform=linux/arm64/v8", &to]).success();
+    assert_eq!(env.run(["image", "inspect", "--format", "{{.Architecture}}", &to]).success().line(), "arm64");
+    // All of theirs into ours, and back to them.
+    let _ = env.run(["manifest", "create", "--all", "ours", &format!("docker://{to}")]).success();
+    let _ = env.run(["manifest", "push", "-q", "ours", &ours]).success();
+    let theirs = peers(&format!("p podman manifest inspect {ours}")).json();
+    // It prints either kind as Docker's.
+    assert_eq!(theirs["manifests"], env.run(["manifest", "inspect", "ours"]).success().json()["manifests"]);
+    let id = peers(&format!("p buildah pull -q --arch=arm64 --policy=always docker://{ours}")).line();
+    assert_eq!(id, env.run(["image", "inspect", "--format", "{{.Id}}", &to]).success().line().replace("sha256:", ""));
+}
