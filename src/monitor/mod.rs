@@ -130,13 +130,14 @@ fn start(
                     let mut all = warnings;
                     all.append(&mut incarnation.warnings);
                     subject.trace.mark("state");
-                    events::container(&subject.frame.paths, "start", &subject.frame.id, &subject.name, &[]);
                     let reply = StartReply::Started {
                         state: Box::new(incarnation.state.clone()),
                         warnings: all,
                         trace: std::mem::take(&mut subject.trace.phases),
                     };
                     let _ = channel.send(&reply, &[]);
+                    // The caller need not wait for this.
+                    events::container(&subject.frame.paths, "start", &subject.frame.id, &subject.name, &[]);
                     if subject.frame.trace {
                         quiet_stderr();
                     }

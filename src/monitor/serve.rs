@@ -82,7 +82,7 @@ impl Server {
             clients,
             log,
             signals,
-            buffer: vec![0; proto::CHUNK + 1],
+            buffer: Vec::new(),
             pipeline,
             stdin_ended: false,
             terminating: false,
@@ -101,6 +101,10 @@ impl Server {
     ) -> Result<Served> {
         if self.stdin_ended {
             self.end_stdin(inc);
+        }
+        if self.buffer.is_empty() {
+            // Fresh from the kernel after the heap was trimmed: pages that are never needed are never there.
+            self.buffer = vec![0; proto::CHUNK + 1];
         }
         loop {
             let ready = self.wait(Some(inc), mourned, None, self.kill_at)?;

@@ -105,7 +105,7 @@ impl Channel {
 
     /// As [`Channel::recv`], from a peer that may execute a program through the launcher.
     pub fn hear<T: DeserializeOwned>(&self) -> Result<Heard<T>> {
-        let mut bytes = vec![0; INLINE + 1];
+        let mut bytes = vec![0; self.next_length()?];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let message = loop {
@@ -149,6 +149,23 @@ impl Channel {
         let mut text = Vec::new();
         file.take(LIMIT).read_to_end(&mut text).context("read a memfd")?;
         Ok(Heard::Frame(serde_json::from_slice(&text).context("decode a frame")?, fds))
+    }
+
+    /// Waits for a frame; its length, so that no buffer need be made for the longest (16 pages).
+    fn next_length(&self) -> Result<usize> {
+        loop {
+            let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+            match rustix::net::recv(&self.fd, &mut [0u8; 1][..], flags) {
+                Ok((_, length)) => return Ok(length.clamp(1, INLINE + 1)),
+                Err(Errno::INTR) => {}
+                // The error is gone once it is told.
+                Err(Errno::CONNRESET) => {
+                    self.reset.store(true, Ordering::Relaxed);
+                    return Ok(1);
+                }
+                Err(e) => return Err(e).context("receive a frame"),
+            }
+        }
     }
 
     /// The EOF that [`Channel::recv`] reported came from a peer that had not read all our frames: it died.

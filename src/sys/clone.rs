@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// What to execute.
@@ -103,8 +104,9 @@ pub fn spawn(exec: &Exec<'_>) -> Result<Spawned> {
         list.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
     };
     let (argv, env) = (pointers(exec.argv), pointers(exec.env));
-    let mut stack = vec![0u128; STACK / 16];
-    let mut inner_stack = if exec.joins.is_empty() { Vec::new() } else { vec![0u128; STACK / 16] };
+    let mut stack: Box<[MaybeUninit<u128>]> = Box::new_uninit_slice(STACK / 16);
+    let inner_size = if exec.joins.is_empty() { 0 } else { STACK / 16 };
+    let mut inner_stack: Box<[MaybeUninit<u128>]> = Box::new_uninit_slice(inner_size);
     let mut shared = Shared {
         exec,
         argv: argv.as_ptr(),
@@ -328,7 +330,7 @@ pub fn detached_mount(path: &CStr, device: u64, inode: u64) -> Result<DetachedMo
         death_signal: 0,
         ambient: false,
     };
-    let mut stack = vec![0u128; STACK / 16];
+    let mut stack: Box<[MaybeUninit<u128>]> = Box::new_uninit_slice(STACK / 16);
     let mut shared = Shared {
         exec: &exec,
         argv: std::ptr::null(),

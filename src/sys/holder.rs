@@ -3,6 +3,7 @@
 use super::clone::{BlockedSignals, reap};
 use crate::error::{Error, Result};
 use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 /// The holder makes four system calls.
@@ -15,7 +16,7 @@ pub struct Holder {
     pub pid: i32,
     pidfd: OwnedFd,
     /// What it sleeps on.
-    _stack: Vec<u128>,
+    _stack: Box<[MaybeUninit<u128>]>,
 }
 
 impl Holder {
@@ -24,7 +25,7 @@ impl Holder {
     /// # Errors
     /// What clone(2) says of CLONE_NEWUSER.
     pub fn new() -> Result<Holder> {
-        let mut stack = vec![0u128; STACK / 16];
+        let mut stack: Box<[MaybeUninit<u128>]> = Box::new_uninit_slice(STACK / 16);
         let mut pidfd: c_int = -1;
         let flags = libc::CLONE_VM | libc::CLONE_PIDFD | libc::CLONE_NEWUSER | libc::SIGCHLD;
         let parent = std::process::id() as usize;
