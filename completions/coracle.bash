@@ -486,7 +486,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__build)
-            opts="-f -t -o -q -h --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -509,10 +509,6 @@ _coracle() {
                     return 0
                     ;;
                 --target)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --no-cache-filter)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -570,6 +566,22 @@ _coracle() {
                     ;;
                 --ignorefile)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --layers)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --tag)
@@ -682,7 +694,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__builder__subcmd__build)
-            opts="-f -t -o -q -h --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -705,10 +717,6 @@ _coracle() {
                     return 0
                     ;;
                 --target)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --no-cache-filter)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -766,6 +774,22 @@ _coracle() {
                     ;;
                 --ignorefile)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --layers)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --tag)
@@ -2852,7 +2876,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__build)
-            opts="-f -t -o -q -h --file --build-arg --build-context --target --no-cache --no-cache-filter --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2875,10 +2899,6 @@ _coracle() {
                     return 0
                     ;;
                 --target)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --no-cache-filter)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2936,6 +2956,22 @@ _coracle() {
                     ;;
                 --ignorefile)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-cache-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --layers)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --tag)

@@ -93,7 +93,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -s f -l file -d '
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-context -d 'Another context for FROM, --from and stages: a directory, docker-image://IMAGE, oci-layout://DIR[:TAG], a git repository or the address of a tar' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l target -d 'The stage to build (default: the last)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
@@ -108,6 +107,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l security-opt -
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cache-from -d 'Take steps from a shared cache: NAME, type=registry,ref=NAME or type=local,src=DIR; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cache-to -d 'Write a shared cache: NAME, type=inline, type=registry,ref=NAME or type=local,dest=DIR[,mode=max]; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l layers -d 'Accepted: every step is a layer and in the cache' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s t -l tag -d 'Name of the image; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s o -l output -d 'What to make: type=image|registry|docker|oci|tar|local|cacheonly[,dest=PATH][,name=NAME][,push=true], DIR or -; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l push -d 'Push the image to the registries of its names' -r -f -a "true\t''
@@ -132,8 +136,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l os -d 'Operati
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l squash-all -d 'One layer for all, the base image\'s too'
@@ -557,7 +561,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'Another context for FROM, --from and stages: a directory, docker-image://IMAGE, oci-layout://DIR[:TAG], a git repository or the address of a tar' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l target -d 'The stage to build (default: the last)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
@@ -572,6 +575,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-from -d 'Take steps from a shared cache: NAME, type=registry,ref=NAME or type=local,src=DIR; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-to -d 'Write a shared cache: NAME, type=inline, type=registry,ref=NAME or type=local,dest=DIR[,mode=max]; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l layers -d 'Accepted: every step is a layer and in the cache' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name of the image; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'What to make: type=image|registry|docker|oci|tar|local|cacheonly[,dest=PATH][,name=NAME][,push=true], DIR or -; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l push -d 'Push the image to the registries of its names' -r -f -a "true\t''
@@ -596,8 +604,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash-all -d 'One layer for all, the base image\'s too'
@@ -977,7 +985,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Value of an ARG; without a value, that of the environment' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'Another context for FROM, --from and stages: a directory, docker-image://IMAGE, oci-layout://DIR[:TAG], a git repository or the address of a tar' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l target -d 'The stage to build (default: the last)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
@@ -992,6 +999,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-from -d 'Take steps from a shared cache: NAME, type=registry,ref=NAME or type=local,src=DIR; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-to -d 'Write a shared cache: NAME, type=inline, type=registry,ref=NAME or type=local,dest=DIR[,mode=max]; may be given several times' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l layers -d 'Accepted: every step is a layer and in the cache' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'Name of the image; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'What to make: type=image|registry|docker|oci|tar|local|cacheonly[,dest=PATH][,name=NAME][,push=true], DIR or -; may be given several times' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l push -d 'Push the image to the registries of its names' -r -f -a "true\t''
@@ -1016,8 +1028,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print nothing but the image\'s id'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l squash-all -d 'One layer for all, the base image\'s too'

@@ -4,15 +4,19 @@
 //! says which layer came out. Records are written whole by rename after their layer is on disk, so a build that is
 //! killed leaves what it finished for the next one. The store's clean-up keeps the layers of the records.
 
+use super::shared::Foreign;
 use crate::error::{Context, Error, Result};
 use crate::image::{Digest, Store, StoredLayer, chain_ids};
+use crate::registry::{Progress, PullOptions};
 use crate::state::atomic::{self, Class};
 use crate::state::paths::Paths;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Changes when keys or layers come about differently.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// What a step made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,12 +38,22 @@ pub struct Layer {
     pub media_type: String,
 }
 
+impl Layer {
+    pub fn stored(self) -> StoredLayer {
+        StoredLayer { digest: self.digest, diff_id: self.diff_id, size: self.size, media_type: self.media_type }
+    }
+}
+
 /// The records of one store.
 #[derive(Clone, Debug)]
 pub struct Cache {
     dir: PathBuf,
     /// `--no-cache`: nothing is found.
     pub blind: bool,
+    /// What `--cache-from` brought.
+    foreign: Arc<Foreign>,
+    /// Records that this build found or made, for `--cache-to`; shared by all clones.
+    seen: Arc<Mutex<BTreeMap<String, Record>>>,
 }
 
 /// Hex of the hash of a key's parts.
@@ -56,38 +70,85 @@ pub fn chain(layers: &[StoredLayer]) -> String {
 
 impl Cache {
     pub fn new(paths: &Paths, blind: bool) -> Cache {
-        Cache { dir: paths.build(), blind }
+        Cache { dir: paths.build(), blind, foreign: Arc::default(), seen: Arc::default() }
+    }
+
+    /// Looks into shared caches, too, where its own store knows nothing.
+    pub fn with(self, foreign: Foreign) -> Cache {
+        Cache { foreign: Arc::new(foreign), ..self }
     }
 
     fn path(&self, key: &str) -> PathBuf {
         self.dir.join(format!("{key}.json"))
     }
 
+    fn saw(&self, key: &str, record: &Record) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key.into(), record.clone());
+    }
+
+    /// What this build has found or made so far.
+    pub fn seen(&self) -> BTreeMap<String, Record> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The layer that the step with this key made: `Some(None)` if it changed nothing. A record whose blob is gone
-    /// counts as none.
+    /// counts as none. The blob of a shared cache's layer comes with [`Cache::fetch`] only.
     pub fn find(&self, store: &Store, key: &str) -> Option<Option<StoredLayer>> {
         if self.blind {
             return None;
         }
+        if let Some(record) = self.own(store, key) {
+            self.saw(key, &record);
+            return Some(record.layer.map(Layer::stored));
+        }
+        let record = self.foreign.find(key)?;
+        if record.layer.is_none() {
+            let _ = self.write(key, &record);
+        }
+        self.saw(key, &record);
+        Some(record.layer.map(Layer::stored))
+    }
+
+    fn own(&self, store: &Store, key: &str) -> Option<Record> {
         let path = self.path(key);
         let record: Record = atomic::read_json(&path).ok().filter(|r: &Record| r.version == VERSION)?;
-        let found = match record.layer {
-            None => None,
-            Some(l) if store.has_blob(&l.digest, Some(l.size)) => {
-                Some(StoredLayer { digest: l.digest, diff_id: l.diff_id, size: l.size, media_type: l.media_type })
-            }
-            Some(_) => return None,
-        };
+        if record.layer.as_ref().is_some_and(|l| !store.has_blob(&l.digest, Some(l.size))) {
+            return None;
+        }
         // The time of the last use, for pruning.
         if let Ok(file) = std::fs::File::open(&path) {
             let _ = file.set_modified(std::time::SystemTime::now());
         }
-        Some(found)
+        Some(record)
+    }
+
+    /// Brings those of `layers` that are still in a shared cache into the store, verified. From then on this store's
+    /// own cache knows them.
+    pub fn fetch(
+        &self,
+        store: &Store,
+        layers: &[StoredLayer],
+        options: &PullOptions,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        if self.foreign.is_empty() {
+            return Ok(());
+        }
+        let taken = self.foreign.fetch(store, layers, options, progress)?;
+        let news: Vec<_> = taken.iter().filter(|(key, _)| !self.path(key).exists()).collect();
+        if !news.is_empty() {
+            store.sync()?;
+        }
+        news.into_iter().try_for_each(|(key, record)| self.write(key, record))
+    }
+
+    fn write(&self, key: &str, record: &Record) -> Result<()> {
+        atomic::make_dirs(&self.dir)?;
+        atomic::write_json(&self.path(key), record, Class::Volatile)
     }
 
     /// Remembers a result whose layer has been brought to disk.
     pub fn put(&self, key: &str, title: &str, layer: Option<&StoredLayer>, chain: &str) -> Result<()> {
-        atomic::make_dirs(&self.dir)?;
         let layer = layer.map(|l| Layer {
             digest: l.digest.clone(),
             diff_id: l.diff_id.clone(),
@@ -95,7 +156,8 @@ impl Cache {
             media_type: l.media_type.clone(),
         });
         let record = Record { version: VERSION, title: title.into(), layer, chain: chain.into() };
-        atomic::write_json(&self.path(key), &record, Class::Volatile)
+        self.saw(key, &record);
+        self.write(key, &record)
     }
 
     /// All records with their keys and times of last use, oldest first.

@@ -30,6 +30,7 @@ pub mod prune;
 mod remote;
 pub mod run;
 mod scratch;
+pub mod shared;
 pub mod solve;
 mod solve_run;
 pub mod source;

@@ -5,8 +5,8 @@ use super::git;
 use super::input;
 use super::scratch::Scratch;
 use crate::error::{Context, Error, Kind, Result};
-use crate::image::{Descriptor, Digest, Image, Index, LayoutDir, Manifest, Reference, Store};
-use crate::registry::{Platform, PullOptions};
+use crate::image::{Digest, Image, Index, LayoutDir, Manifest, Reference, Store};
+use crate::registry::{Platform, PullOptions, from_index};
 use crate::state::{paths::Paths, store};
 use crate::userns::IdMap;
 use std::collections::BTreeMap;
@@ -137,27 +137,10 @@ impl Layout {
                 }
                 return store.image(&store.put(&bytes)?).with_context(place);
             }
-            at = for_platform(&Index::parse(&bytes).with_context(place)?, platform).with_context(place)?;
+            let index = Index::parse(&bytes).with_context(place)?;
+            at = from_index(&index, platform).with_context(place)?.clone();
         }
         Err(Error::new(Kind::Denied, format!("{}: indexes are nested too deeply", place())))
-    }
-}
-
-/// The entry of an index that suits the platform best.
-pub fn for_platform(index: &Index, platform: &Platform) -> Result<Descriptor> {
-    let known: Vec<(&Descriptor, Platform)> = index
-        .manifests
-        .iter()
-        .filter_map(|d| {
-            let p = d.platform.as_ref()?;
-            Some((d, Platform::normalised(&p.os, &p.architecture, &p.variant)))
-        })
-        .collect();
-    let offered: Vec<Platform> = known.iter().map(|(_, p)| p.clone()).collect();
-    match (platform.best(&offered), &index.manifests[..]) {
-        (Some(best), _) => Ok(known[best].0.clone()),
-        (None, [only]) if only.platform.is_none() => Ok(only.clone()),
-        _ => Err(Error::not_found(format!("find an image for {platform}"))),
     }
 }
 

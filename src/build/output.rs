@@ -1,5 +1,7 @@
 //! What becomes of a finished build: an image, or its files.
 
+use super::cache::Record;
+use super::shared;
 use super::solve::{Built, stamp};
 use crate::error::{Context, Result};
 use crate::image::diff::{self, Trees};
@@ -17,13 +19,15 @@ pub struct Parts {
     pub layers: Vec<StoredLayer>,
 }
 
-/// The parts of the image of a finished build. `squash`: one layer for all new ones, above so many of the base.
+/// The parts of the image of a finished build. `squash`: one layer for all new ones, above so many of the base;
+/// `inline`: the records of which the image shall hold its own.
 pub fn parts(
     store: &Store,
     idmap: &IdMap,
     built: &Built,
     labels: &BTreeMap<String, String>,
     squash: Option<usize>,
+    inline: Option<&BTreeMap<String, Record>>,
 ) -> Result<Parts> {
     let mut config = built.config.clone();
     let mut layers = built.layers.clone();
@@ -47,6 +51,9 @@ pub fn parts(
         });
         layers.truncate(base);
         layers.extend(layer);
+    }
+    if let Some(records) = inline {
+        config.inline_cache = shared::inline(records, &layers)?;
     }
     Ok(Parts { config, layers })
 }

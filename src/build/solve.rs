@@ -45,6 +45,7 @@ pub struct Plan<'a> {
     pub pull_progress: &'a dyn crate::registry::Progress,
     pub platform: Platform,
     pub no_cache: bool,
+    pub cache: Cache,
     /// Stages (lower case) whose steps are not taken from the cache.
     pub no_cache_filter: Vec<String>,
     pub run: RunOptions,
@@ -113,7 +114,7 @@ impl<'a> Solver<'a> {
         progress: &'a dyn Progress,
         lint: &'a mut Lint,
     ) -> Solver<'a> {
-        let cache = Cache::new(&ctx.paths, plan.no_cache);
+        let cache = plan.cache.clone();
         Solver {
             ctx,
             store,
@@ -137,7 +138,10 @@ impl<'a> Solver<'a> {
             let built = self.stage(index)?;
             self.built.insert(index, built);
         }
-        self.built.remove(&self.plan.target).ok_or_else(|| Error::bug("build a stage that was not planned").into())
+        let built = self.built.remove(&self.plan.target);
+        let built = built.ok_or_else(|| Error::bug("build a stage that was not planned"))?;
+        self.fetch(&built.layers)?;
+        Ok(built)
     }
 
     fn stage(&mut self, index: usize) -> Result<Built, Failure> {
@@ -228,7 +232,7 @@ impl<'a> Solver<'a> {
                 })?;
                 self.progress.event(Event::Done { number, millis: begun.elapsed().as_millis() as u64 });
                 let layers = self.store.stored_layers(&image)?;
-                let mut config = image.config.clone();
+                let mut config = ImageConfig { inline_cache: String::new(), ..image.config.clone() };
                 let created: i64 = config.created.parse::<jiff::Timestamp>().map_or(0, |t| t.as_second().max(0));
                 let epoch = plan.epoch.unwrap_or(created);
                 fill_history(&mut config.history, layers.len(), &config.created.clone());
@@ -305,8 +309,14 @@ impl<'a> Solver<'a> {
         Ok(layers)
     }
 
+    /// Brings layers that a shared cache has into the store.
+    fn fetch(&self, layers: &[StoredLayer]) -> Result<()> {
+        self.cache.fetch(self.store, layers, self.plan.registry, self.plan.pull_progress)
+    }
+
     /// The directories of layers, top-most first, extracted if need be.
     pub(super) fn lowers(&self, layers: &[StoredLayer]) -> Result<Vec<PathBuf>> {
+        self.fetch(layers)?;
         lowers(self.store, self.idmap, layers)
     }
 
@@ -409,19 +419,25 @@ impl<'a> Solver<'a> {
     ) -> Result<Option<StoredLayer>, Failure> {
         let below = built.layers.clone();
         let scratch = Scratch::new(&self.ctx.paths, self.idmap)?;
-        let mut request = self.copy_request(index, work, built.epoch, scratch.path())?;
-        let needs_root = !work.copy.link || work.copy.chown.is_some();
-        if needs_root {
-            request.target = self.tree(&below, scratch.path(), "target")?;
-        }
+        let mut request = self.copy_request(work, built.epoch, scratch.path())?;
         let from = match &work.copy.from {
-            Some(name) if !self.is_dir_context(name) => Some(cache::chain(&self.layers_of(index, name)?)),
+            Some(name) if !self.is_dir_context(name) => Some(self.layers_of(index, name)?),
             _ => None,
         };
         let content = match &from {
             // Layers are known by their chain.
-            Some(chain) => cache::key(&("from", chain, &plain(&request)))?,
+            Some(layers) => cache::key(&("from", cache::chain(layers), &plain(&request)))?,
             None => {
+                // The files' own content: what lies below is in the key by its chain, and is not looked at unless
+                // it has to say who is meant.
+                if work
+                    .copy
+                    .chown
+                    .as_deref()
+                    .is_some_and(|owner| owner.contains(|c: char| c != ':' && !c.is_ascii_digit()))
+                {
+                    request.target = self.tree(&below, scratch.path(), "target")?;
+                }
                 let hashes = self.ctx.paths.build().join("files");
                 crate::state::atomic::make_dirs(&self.ctx.paths.build())?;
                 let (digest, notes) = copy::digest(&request, self.idmap, &hashes)?;
@@ -432,9 +448,18 @@ impl<'a> Solver<'a> {
             }
         };
         // Where it goes depends on the layers below, unless it is independent of them.
+        let needs_root = !work.copy.link || work.copy.chown.is_some();
         let chain = if needs_root { cache::chain(&below) } else { String::new() };
-        let key = cache::key(&("copy", &chain, &content, built.epoch))?;
-        self.cached(&key, title, span, &below, &mut |this, _| Ok(this.pack(&request)?))
+        let key = cache::key(&("copy", &chain, &work.dest, &content, built.epoch))?;
+        self.cached(&key, title, span, &below, &mut |this, _| {
+            if let Some(layers) = &from {
+                request.source = this.tree(layers, scratch.path(), "source")?;
+            }
+            if needs_root && matches!(request.target, copy::Tree::Empty) {
+                request.target = this.tree(&below, scratch.path(), "target")?;
+            }
+            Ok(this.pack(&request)?)
+        })
     }
 
     pub(super) fn is_dir_context(&self, name: &str) -> bool {
@@ -442,7 +467,7 @@ impl<'a> Solver<'a> {
     }
 
     /// The sources of a COPY or ADD.
-    fn copy_request(&mut self, index: usize, work: &CopyWork, epoch: i64, scratch: &Path) -> Result<copy::Request> {
+    fn copy_request(&mut self, work: &CopyWork, epoch: i64, scratch: &Path) -> Result<copy::Request> {
         let Copy { sources, from, chown, chmod, link, parents, exclude, checksum, keep_git_dir, unpack, .. } =
             &work.copy;
         let mut tree = None;
@@ -485,10 +510,9 @@ impl<'a> Solver<'a> {
                     copy::Tree::Dir(dir.clone())
                 }
                 _ => {
-                    // What comes from a stage or an image has its times already.
+                    // What comes from a stage or an image has its times already; it is looked at when it has to be.
                     time = None;
-                    let layers = self.layers_of(index, name)?;
-                    self.tree(&layers, scratch, "source")?
+                    copy::Tree::Empty
                 }
             },
             None => {

@@ -1,5 +1,6 @@
 //! `coracle build`.
 
+use super::build_cache::CacheFlags;
 use super::build_output::{OutputFlags, Outputs};
 use super::build_progress::{Shown, Style};
 use super::registry_flags::RegistryFlags;
@@ -45,12 +46,6 @@ pub struct Args {
     /// The stage to build (default: the last)
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
-    /// Take no step from the cache
-    #[arg(long)]
-    no_cache: bool,
-    /// Take no step of these stages from the cache
-    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
-    no_cache_filter: Vec<String>,
     /// When to ask the registry for base images: always, missing, never, newer
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, default_missing_value = "always", default_value = "missing")]
     pull: String,
@@ -96,6 +91,8 @@ pub struct Args {
     /// Check the Dockerfile instead of building it
     #[arg(long)]
     check: bool,
+    #[command(flatten)]
+    cache: CacheFlags,
     #[command(flatten)]
     out: OutputFlags,
     #[command(flatten)]
@@ -255,6 +252,10 @@ fn build(
         }
     };
     let pulls = progress::for_stderr(args.out.quiet);
+    let note = |text: &str| shown.event(Event::Warning(text));
+    let inline = build_args.given.get("BUILDKIT_INLINE_CACHE").is_some_and(|v| v == "1" || v == "true");
+    let caches = args.cache.caches(inline, args.out.quiet)?;
+    let cache = caches.open(cx, store, &registry, &note);
     let plan = Plan {
         file: &file,
         origins: &origins,
@@ -267,8 +268,9 @@ fn build(
         registry: &registry,
         pull_progress: pulls.as_ref(),
         platform: platform.clone(),
-        no_cache: args.no_cache,
-        no_cache_filter: args.no_cache_filter.iter().map(|s| s.to_lowercase()).collect(),
+        no_cache: args.cache.no_cache,
+        cache: cache.clone(),
+        no_cache_filter: args.cache.no_cache_filter.iter().map(|s| s.to_lowercase()).collect(),
         run: run_options(args, &build_args)?,
         secrets: secrets(&args.secret)?,
         ssh: args.ssh.as_deref().map(agent).transpose()?,
@@ -277,7 +279,10 @@ fn build(
     let idmap = IdMap::detect()?;
     let solver = Solver::new(&cx.engine, store, &idmap, &plan, shown, lint);
     let built = solver.solve()?;
-    outputs.write(cx, store, &idmap, &platform, &built)?;
+    let records = cache.seen();
+    let report = outputs.write(cx, store, &idmap, &platform, &built, caches.inline().then_some(&records))?;
+    caches.write(cx, store, &cache, std::slice::from_ref(&built.layers), &registry, &note)?;
+    outputs.tell(cx, &report)?;
     Ok(())
 }
 

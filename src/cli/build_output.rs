@@ -2,6 +2,7 @@
 
 use super::connection_flags::ConnectionFlags;
 use super::{Cx, Personality, archive_out, output, progress};
+use crate::build::cache::Record;
 use crate::build::export::{Annotation, Export, Kind, Level};
 use crate::build::output::{self as out, Parts};
 use crate::build::solve::{Built, lowers};
@@ -80,7 +81,7 @@ struct Made {
 
 /// What scripts are told of the image.
 #[derive(Default)]
-struct Report {
+pub struct Report {
     id: String,
     descriptor: Option<Descriptor>,
     names: Vec<String>,
@@ -164,14 +165,22 @@ impl Outputs<'_> {
         }
     }
 
-    /// Makes everything that was asked for.
-    pub fn write(&self, cx: &Cx, store: &Store, idmap: &IdMap, platform: &Platform, built: &Built) -> Result<()> {
+    /// Makes everything that was asked for; [`Outputs::tell`] says so when the rest is done, too.
+    pub fn write(
+        &self,
+        cx: &Cx,
+        store: &Store,
+        idmap: &IdMap,
+        platform: &Platform,
+        built: &Built,
+        inline: Option<&BTreeMap<String, Record>>,
+    ) -> Result<Report> {
         let squash = match (self.flags.squash_all, self.flags.squash) {
             (true, _) => Some(0),
             (false, true) => Some(built.base_layers),
             (false, false) => None,
         };
-        let parts = out::parts(store, idmap, built, &self.labels, squash)?;
+        let parts = out::parts(store, idmap, built, &self.labels, squash, inline)?;
         let mut report: Option<Report> = None;
         for export in &self.exports {
             match export.kind {
@@ -196,10 +205,7 @@ impl Outputs<'_> {
                 }
             }
         }
-        match report {
-            Some(report) => self.tell(cx, &report),
-            None => self.describe(&Report::default()),
-        }
+        Ok(report.unwrap_or_default())
     }
 
     fn compose(&self, store: &Store, parts: &Parts, platform: &Platform, export: &Export) -> Result<Made> {
@@ -285,12 +291,15 @@ impl Outputs<'_> {
     }
 
     /// Says which image was made.
-    fn tell(&self, cx: &Cx, report: &Report) -> Result<()> {
+    pub fn tell(&self, cx: &Cx, report: &Report) -> Result<()> {
+        self.describe(report)?;
+        if report.id.is_empty() {
+            return Ok(());
+        }
         let id = format!("sha256:{}", report.id);
         if let Some(path) = &self.flags.iidfile {
             write(path, &id)?;
         }
-        self.describe(report)?;
         // Standard output is full of data already.
         if self.exports.iter().any(Export::is_stdout) {
             return Ok(());

@@ -5,6 +5,7 @@
 mod archive_out;
 mod attach;
 mod build;
+mod build_cache;
 mod build_output;
 mod build_progress;
 mod builder_du;

@@ -59,6 +59,7 @@ fn make(ctx: &Ctx, store: &Store, name: &str, options: &CommitOptions<'_>) -> Re
     let mut config = ImageConfig {
         created: options.created.clone(),
         config: run_config(&source, &base.1, options.include_volumes),
+        inline_cache: String::new(),
         ..base.1
     };
     // A change that is wrong shows before anything is written.

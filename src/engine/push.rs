@@ -4,7 +4,7 @@ use super::Ctx;
 use super::images::{self, meant_name};
 use super::manifest;
 use crate::error::{Error, Kind, Result};
-use crate::image::{Image, Reference, Store};
+use crate::image::{Digest, Image, Reference, Store};
 use crate::registry::{
     self, Compressor, Event, ManifestFormat, Platform, Progress, PullOptions, PushOptions, Pushed, Registries,
 };
@@ -70,6 +70,24 @@ pub fn push_image(
     progress: &dyn Progress,
 ) -> Result<Sent> {
     let result = one(ctx, store, image, destination.clone(), request, progress);
+    progress.event(Event::Finished { success: result.is_ok() });
+    result
+}
+
+/// Pushes a manifest of any kind with its blobs; the store's lease is the caller's.
+pub fn push_manifest(
+    ctx: &Ctx,
+    store: &Store,
+    manifest: &Digest,
+    destination: &Reference,
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<Pushed> {
+    let send = || {
+        let registries = Registries::load(&request.connection.env)?;
+        registry::push(store, manifest, true, destination, &registries, &options(ctx, request), progress)
+    };
+    let result = send();
     progress.event(Event::Finished { success: result.is_ok() });
     result
 }

@@ -4,10 +4,11 @@ use super::gzip::ParallelGzip;
 use super::manifest::{
     DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, docker_layer, oci_layer,
 };
-use super::{Descriptor, Digest, History, Image, ImageConfig, Manifest, RootFs, Store};
+use super::{Decoder, Descriptor, Digest, History, Image, ImageConfig, Manifest, RootFs, Store};
 use crate::error::{Context, Error, Result};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Write};
 
 /// A layer whose blob is in the store.
@@ -69,6 +70,31 @@ impl Store {
         let digest = blob.commit()?;
         let media_type = OCI_LAYER_GZIP.into();
         Ok(Some(StoredLayer { digest, diff_id: Digest::from_hash(hash), size, media_type }))
+    }
+
+    /// Checks that a layer of the store is what its uncompressed tar and its media type are said to be; the blob's own
+    /// digest was checked when it came.
+    pub fn verify_layer(&self, layer: &StoredLayer) -> Result<()> {
+        let path = self.blob(&layer.digest);
+        let what = || format!("read layer {}", layer.digest);
+        let is = super::archive::layer_type(self, &layer.digest)?;
+        if is != oci_layer(&layer.media_type) {
+            return Err(Error::denied(format!("{}: it is no {}", what(), layer.media_type)));
+        }
+        let mut tar = Decoder::new(File::open(&path).with_context(what)?)?;
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match tar.read(&mut buffer).with_context(what)? {
+                0 => break,
+                n => hash.update(&buffer[..n]),
+            }
+        }
+        let found = Digest::from_hash(hash);
+        match found == layer.diff_id {
+            true => Ok(()),
+            false => Err(Error::denied(format!("{}: its content is {found}, not {}", what(), layer.diff_id))),
+        }
     }
 
     /// The layers of an image as they are, to build upon. An error where a blob is gone.

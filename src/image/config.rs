@@ -27,6 +27,13 @@ pub struct ImageConfig {
     pub rootfs: RootFs,
     #[serde(deserialize_with = "nullable")]
     pub history: Vec<History>,
+    /// What BuildKit calls an inline cache, in base64: for the next build, never for a child image.
+    #[serde(
+        rename = "moby.buildkit.cache.v0",
+        deserialize_with = "nullable",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub inline_cache: String,
 }
 
 /// How to run it.

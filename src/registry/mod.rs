@@ -4,6 +4,7 @@
 //! reads the process environment.
 
 mod answer;
+mod artifact;
 mod auth;
 mod blob;
 mod client;
@@ -25,6 +26,7 @@ mod search;
 mod select;
 mod tls;
 
+pub use artifact::{Artifact, artifact, fetch_blobs};
 pub use auth::{
     Login, Place as LoginPlace, Scope as LoginScope, forget as forget_login, forget_all as forget_all_logins,
     save as save_login, stored as stored_login,
@@ -39,6 +41,7 @@ pub use pull::{current_digest, pull, tags};
 pub use push::{Compressor, ManifestFormat, Members, PushOptions, Pushed, push, push_index};
 pub use remote::{Remote, member_for};
 pub use search::{Found, SearchFilter, search};
+pub use select::from_index;
 
 #[cfg(test)]
 #[path = "../../tests/common/hostile.rs"]

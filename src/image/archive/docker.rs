@@ -62,7 +62,7 @@ fn load_item(store: &Store, contents: &Contents, item: &Item) -> Result<Loaded> 
 }
 
 /// The media type of a layer blob by its first bytes.
-pub(super) fn layer_type(store: &Store, digest: &crate::image::Digest) -> Result<&'static str> {
+pub(in crate::image) fn layer_type(store: &Store, digest: &crate::image::Digest) -> Result<&'static str> {
     let path = store.blob(digest);
     let mut start = Vec::new();
     let file = std::fs::File::open(&path).with_context(|| format!("open {}", path.display()))?;

@@ -8,6 +8,7 @@ mod plain;
 mod save;
 mod source;
 
+pub(super) use docker::layer_type;
 pub use import::ImportOptions;
 pub use save::{SaveFormat, ToSave, What};
 pub use source::decompressed;
