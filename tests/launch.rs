@@ -78,6 +78,7 @@ impl Box {
             spec: &self.spec,
             dir: &ContainerDir { dir: self.dir.path().join("c") },
             lowers: vec![self.dir.path().join("layers/one/diff")],
+            images: BTreeMap::new(),
             idmap: &self.idmap,
             joins: self.joins.take(),
             early: None,
@@ -249,10 +250,8 @@ fn binds_and_volumes() {
         kind,
         destination: destination.into(),
         readonly,
-        options: vec![],
-        propagation: String::new(),
         recursive: true,
-        chown: false,
+        ..Mount::default()
     };
     let source = dir.to_str().unwrap().to_string();
     one.spec.mounts = vec![

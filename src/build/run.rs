@@ -67,6 +67,7 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
         spec: &spec,
         dir,
         lowers: step.lowers.clone(),
+        images: BTreeMap::new(),
         idmap: step.idmap,
         joins: Joins::default(),
         early: None,

@@ -340,6 +340,7 @@ fn mount_of(kind: model::MountKind, target: &str, readonly: bool, options: Vec<S
         propagation: String::new(),
         recursive: true,
         chown: false,
+        overlay: None,
     }
 }
 

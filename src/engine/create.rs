@@ -2,13 +2,14 @@
 
 use super::pull::{Policy, pull};
 use super::rm::{RmOptions, rm};
-use super::{Ctx, network};
+use super::{Ctx, glob, network};
 use crate::error::{Context, Error, IntoError, Kind, Result};
 use crate::image::{Image, Store};
 use crate::registry::{Platform, Progress, PullOptions};
 use crate::runtime::seccomp;
 use crate::spec::build::{Built, build};
 use crate::spec::model::{Mount, MountKind, Seccomp, Spec};
+use crate::spec::mounts;
 use crate::spec::request::{Host, ImageInfo, RunRequest};
 use crate::spec::storage::Source;
 use crate::spec::volumes::parse_volumes_from;
@@ -55,8 +56,12 @@ pub fn create(ctx: &Ctx, request: &RunRequest, how: &ImageOptions<'_>) -> Result
     let mut warnings = Vec::new();
     let image = match request.rootfs {
         true => rootfs_image(request)?,
-        false => image(ctx, &images, request, how, &mut warnings)?,
+        false => image(ctx, &images, &request.image, how, &mut warnings)?,
     };
+    for name in mounts::lookups(&request.mounts, &request.cwd).0 {
+        let mounted = self::image(ctx, &images, &name, how, &mut warnings).map_err(|e| e.context("read --mount"))?;
+        host.images.insert(name, mounted);
+    }
     let mut built = build(request, &image, &host)?;
     network::settle(ctx, &mut built.spec.network.mode)?;
     check_sources(&built.sources)?;
@@ -97,6 +102,8 @@ fn host_facts(ctx: &Ctx, request: &RunRequest) -> Result<Host> {
         let shared = |m: &Mount| matches!(m.kind, MountKind::Bind { .. } | MountKind::Volume { .. });
         volumes_from.push(spec.mounts.into_iter().filter(shared).collect());
     }
+    let patterns = mounts::lookups(&request.mounts, &request.cwd).1;
+    let globs = patterns.into_iter().map(|p| glob::paths(&p).map(|found| (p, found))).collect::<Result<_>>()?;
     Ok(Host {
         id: containers::new_id()?,
         now: events::now(),
@@ -106,6 +113,8 @@ fn host_facts(ctx: &Ctx, request: &RunRequest) -> Result<Host> {
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         containers: ids,
         volumes_from,
+        images: BTreeMap::new(),
+        globs,
     })
 }
 
@@ -149,16 +158,16 @@ fn rootfs_image(request: &RunRequest) -> Result<ImageInfo> {
 fn image(
     ctx: &Ctx,
     images: &Store,
-    request: &RunRequest,
+    name: &str,
     how: &ImageOptions<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<ImageInfo> {
     images.lease()?;
-    let image = find(ctx, images, request, how)?;
+    let image = find(ctx, images, name, how)?;
     let theirs = platform(&image);
     let ours = Platform::host();
     if how.registry.platform.is_none() && !runs_on(&ours, &theirs) {
-        warnings.push(format!("image {} is made for {theirs}, this host is {ours}", request.image));
+        warnings.push(format!("image {name} is made for {theirs}, this host is {ours}"));
     }
     let idmap = IdMap::detect()?;
     let layers: Vec<String> = image.layers.iter().map(|l| l.chain_id.clone()).collect();
@@ -183,8 +192,7 @@ fn image(
     })
 }
 
-fn find(ctx: &Ctx, images: &Store, request: &RunRequest, how: &ImageOptions<'_>) -> Result<Image> {
-    let name = &request.image;
+fn find(ctx: &Ctx, images: &Store, name: &str, how: &ImageOptions<'_>) -> Result<Image> {
     if matches!(how.policy, Policy::Missing | Policy::Never) {
         match images.resolve(name) {
             Ok(image) if how.registry.platform.as_ref().is_none_or(|want| runs_on(want, &platform(&image))) => {
@@ -269,11 +277,11 @@ fn store_container(ctx: &Ctx, built: &Built, name: &str) -> Result<()> {
     let mut made = Vec::new();
     let result = (|| {
         for volume in &built.volumes {
-            volume::ensure(&ctx.paths, volume, false)?;
+            super::volume::ensure(ctx, volume, false)?;
         }
-        for volume in &built.config.anonymous_volumes {
-            volume::ensure(&ctx.paths, volume, true)?;
-            made.push(volume);
+        for volume in &built.anonymous {
+            super::volume::ensure(ctx, volume, true)?;
+            made.push(&volume.name);
         }
         containers::create(&ctx.paths, &built.config, &built.spec, Some(name)).map(drop)
     })();

@@ -169,7 +169,10 @@ fn parts(image: &Image) -> HashSet<Part<'_>> {
 
 impl Df {
     fn of_images(&mut self, images: Vec<Listed>, list: &[Container], objects: &Objects, specs: &[Option<Spec>]) {
-        let used: HashSet<&str> = list.iter().map(|c| c.config.image_id.as_str()).collect();
+        let used: HashSet<&str> = list
+            .iter()
+            .flat_map(|c| c.config.mounted_images.iter().chain([&c.config.image_id]).map(String::as_str))
+            .collect();
         let mut owners: HashMap<Part, usize> = HashMap::new();
         let mut needed: HashSet<Part> =
             specs.iter().flatten().flat_map(|spec| &spec.root.layers).map(|chain| Part::Layer(chain)).collect();

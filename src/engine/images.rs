@@ -33,7 +33,7 @@ pub fn list(ctx: &Ctx) -> Result<Vec<Listed>> {
     // Listing must work where no container could run.
     let idmap = IdMap::detect().ok();
     let users = containers::list(&ctx.paths)?;
-    let count = |id: &str| users.iter().filter(|c| c.config.image_id == id).count();
+    let count = |id: &str| users.iter().filter(|c| c.config.uses_image(id)).count();
     let known: HashSet<String> = images.iter().map(|i| i.id.clone()).collect();
     let mut listed: Vec<Listed> = images
         .into_iter()
@@ -240,7 +240,7 @@ fn user_of_list(ctx: &Ctx, store: &Store, list: &ImageList) -> Result<Option<Con
 }
 
 fn user(ctx: &Ctx, image: &Image) -> Result<Option<Container>> {
-    Ok(containers::list(&ctx.paths)?.into_iter().find(|c| c.config.image_id == image.id))
+    Ok(containers::list(&ctx.paths)?.into_iter().find(|c| c.config.uses_image(&image.id)))
 }
 
 /// Deletes blobs and layers that nothing refers to. Somebody else's pull makes it wait for another time.

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod exec;
 pub mod export;
 pub mod filter;
+mod glob;
 pub mod image_filter;
 pub mod images;
 pub mod info;

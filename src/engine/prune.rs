@@ -141,7 +141,7 @@ impl<'c> Run<'c> {
         if build_cache {
             self.build_cache(&store);
         }
-        let used: HashSet<String> = self.users()?.into_iter().map(|c| c.config.image_id).collect();
+        let used: HashSet<String> = self.users()?.into_iter().flat_map(|c| c.config.all_images()).collect();
         let unused = |l: &Listed| {
             !used.contains(&l.image.id)
                 && (!l.list || l.containers == 0)

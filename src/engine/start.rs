@@ -209,6 +209,7 @@ fn frame(ctx: &Ctx, container: &Container, spec: &Spec, user: Option<&Early>) ->
     let frame = StartFrame {
         paths: ctx.paths.clone(),
         id: container.id.clone(),
+        images: mounted_images(ctx, container, spec, &idmap)?,
         lowers: layers(ctx, container, spec, &idmap)?,
         idmap,
         volumes,
@@ -221,21 +222,49 @@ fn frame(ctx: &Ctx, container: &Container, spec: &Spec, user: Option<&Early>) ->
     Ok((frame, warnings))
 }
 
-/// The unpacked layers. They are a cache: what is missing is unpacked again from the image.
+/// The container's unpacked layers.
 pub(super) fn layers(ctx: &Ctx, container: &Container, spec: &Spec, idmap: &IdMap) -> Result<Vec<PathBuf>> {
-    if spec.root.layers.is_empty() {
+    unpacked(ctx, container, &spec.root.layers, (&container.config.image_id, &container.config.image), idmap)
+}
+
+/// Those of the images mounted in it, by destination.
+fn mounted_images(
+    ctx: &Ctx,
+    container: &Container,
+    spec: &Spec,
+    idmap: &IdMap,
+) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    let mut found = BTreeMap::new();
+    for mount in &spec.mounts {
+        if let MountKind::Image { reference, id, layers, .. } = &mount.kind {
+            found.insert(mount.destination.clone(), unpacked(ctx, container, layers, (id, reference), idmap)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The directories of layers, top-most first. They are a cache: what is missing is unpacked again from the image, which
+/// has an id and a name.
+fn unpacked(
+    ctx: &Ctx,
+    container: &Container,
+    layers: &[String],
+    image: (&str, &str),
+    idmap: &IdMap,
+) -> Result<Vec<PathBuf>> {
+    if layers.is_empty() {
         return Ok(Vec::new());
     }
     let store = Store::open(&ctx.paths)?;
-    if let Ok(found) = store.layer_dirs(&spec.root.layers, idmap) {
+    if let Ok(found) = store.layer_dirs(layers, idmap) {
         return Ok(found);
     }
-    let image = store.resolve(&container.config.image_id).map_err(|e| {
+    let image = store.resolve(image.0).map_err(|e| {
         e.context(format!("find the layers of container {}", container.name))
-            .hint(format!("pull the image again: coracle pull {}", container.config.image))
+            .hint(format!("pull the image again: coracle pull {}", image.1))
     })?;
     store.unpack(&image.manifest, UNPACK_JOBS, idmap, &|_| {})?;
-    store.layer_dirs(&spec.root.layers, idmap)
+    store.layer_dirs(layers, idmap)
 }
 
 /// A start that left no monitor: nothing may seem to run, and a `--rm` container goes.

@@ -159,7 +159,7 @@ impl Store {
         let ids = containers::ids(&self.paths).unwrap_or_default().into_iter();
         let alive = ids.filter(|id| Life::held(&self.paths.container(id).life()).unwrap_or(true));
         let specs = alive.filter_map(|id| containers::load_spec::<Spec>(&self.paths, &id).ok());
-        specs.flat_map(|spec| spec.root.layers).collect()
+        specs.flat_map(Spec::all_layers).collect()
     }
 
     /// What refers to blobs and layers, and the blobs of the images that `assume` takes away.
@@ -189,7 +189,7 @@ impl Store {
                 continue;
             }
             match containers::load_spec::<Spec>(&self.paths, &id) {
-                Ok(spec) => marks.used.extend(spec.root.layers),
+                Ok(spec) => marks.used.extend(spec.all_layers()),
                 // It is being removed.
                 Err(e) if e.kind == Kind::NotFound => {}
                 Err(_) => marks.unclear = true,

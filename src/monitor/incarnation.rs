@@ -92,6 +92,7 @@ pub fn incarnate(
         spec: &subject.spec,
         dir: &subject.dir,
         lowers: subject.frame.lowers.clone(),
+        images: subject.frame.images.clone(),
         idmap: &subject.frame.idmap,
         joins,
         early,

@@ -25,6 +25,8 @@ pub struct StartFrame {
     /// Layer directories, top-most first.
     pub lowers: Vec<PathBuf>,
     pub idmap: IdMap,
+    /// The same of the images mounted in it, by destination.
+    pub images: BTreeMap<String, Vec<PathBuf>>,
     /// Data directories of the spec's named volumes.
     pub volumes: BTreeMap<String, PathBuf>,
     pub attached: bool,

@@ -13,6 +13,7 @@ use crate::state::hook;
 use crate::sys::{clone, fork, process};
 use crate::userns::{IdMap, Level, explain, start_maps};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Clones PID 1. On return its id maps are written and all its namespaces exist, so that the network can be set up
@@ -26,13 +27,17 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         None => map_of(spec, request.idmap)?,
     };
     let layers = owned::layers(&request.lowers, request.idmap, idmap)?;
+    let mut images = BTreeMap::new();
+    for (place, lowers) in &request.images {
+        images.insert(place.clone(), owned::layers(lowers, request.idmap, idmap)?);
+    }
     let own_user = joins.user.is_none();
     let early = request.early.as_ref();
     let namespaces = Namespaces::of(spec, joins)?;
     let plan = Plan {
         unshare: namespaces.unshare,
         joins: namespaces.inside.iter().map(|j| j.1).collect(),
-        steps: steps(&request, layers, idmap),
+        steps: steps(&request, layers, images, idmap),
         program: Program { passwd: host::passwd_entry(spec), ..program(spec, idmap.level == Level::OneId)? },
         tty: spec.process.tty,
         root: request.root,
@@ -316,11 +321,18 @@ pub(super) fn map_of(spec: &Spec, usual: &IdMap) -> Result<IdMap> {
     usual.keep_id(uid.unwrap_or(own.0), gid.unwrap_or(own.1))
 }
 
-fn steps(request: &LaunchRequest<'_>, layers: Layers, idmap: &IdMap) -> Vec<super::plan::Step> {
+fn steps(
+    request: &LaunchRequest<'_>,
+    layers: Layers,
+    images: BTreeMap<String, Layers>,
+    idmap: &IdMap,
+) -> Vec<super::plan::Step> {
     let spec = request.spec;
     let etc = ["hosts", "hostname", "resolv.conf"].map(|name| request.dir.etc().join(name));
     let facts = Facts {
         layers,
+        images,
+        scratch: request.dir.scratch(),
         upper: request.dir.upper(),
         work: request.dir.work(),
         etc: etc.into_iter().filter(|file| file.exists()).collect(),

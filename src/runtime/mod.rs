@@ -13,6 +13,7 @@ mod host;
 pub mod init;
 pub mod jobs;
 mod launch;
+mod overlays;
 pub mod owned;
 mod plan;
 mod program;
@@ -86,6 +87,8 @@ pub struct LaunchRequest<'a> {
     pub dir: &'a ContainerDir,
     /// Unpacked layers, top-most first. Empty with `--rootfs`.
     pub lowers: Vec<PathBuf>,
+    /// The same of the images mounted in it, by destination.
+    pub images: BTreeMap<String, Vec<PathBuf>>,
     pub idmap: &'a IdMap,
     pub joins: Joins,
     pub early: Option<EarlyUser<'a>>,

@@ -27,6 +27,7 @@ pub enum Step {
         target: String,
         options: Vec<String>,
         attrs: Attrs,
+        chown: bool,
         copy_up: bool,
         or: Or,
     },
@@ -41,7 +42,19 @@ pub enum Step {
         /// `source` is the `_data` of a volume, which an interrupted import may have left to be completed.
         volume: bool,
         copy_up: bool,
+        /// An overlay over it.
+        writes: Option<Writes>,
         or: Or,
+    },
+    /// An image's root file system, or `subpath` in it: read-only, or with what is written in a directory of its own.
+    Image {
+        layers: Layers,
+        subpath: String,
+        target: String,
+        attrs: Attrs,
+        writes: Option<Writes>,
+        /// A directory of ours for the moment.
+        place: PathBuf,
     },
     /// The /dev/shm of the container whose IPC namespace is joined, or a fresh one with these options.
     SharedMemory {
@@ -82,6 +95,15 @@ pub enum Step {
     ReadOnlyRoot,
 }
 
+/// Where an overlay keeps what is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writes {
+    pub upper: PathBuf,
+    pub work: PathBuf,
+    /// Both are emptied first: they are ours.
+    pub fresh: bool,
+}
+
 /// What to do when the kernel refuses a mount.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Or {
@@ -96,6 +118,10 @@ pub enum Or {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub layers: Layers,
+    /// Of the images mounted in it, by destination.
+    pub images: BTreeMap<String, Layers>,
+    /// For what is written to overlays of mounts.
+    pub scratch: PathBuf,
     pub upper: PathBuf,
     pub work: PathBuf,
     /// `hosts`, `hostname`, `resolv.conf` that exist.
@@ -131,8 +157,8 @@ pub fn plan(spec: &Spec, facts: &Facts) -> Vec<Step> {
     if !user("/dev") {
         dev(spec, facts, &mut steps);
     }
-    for mount in &spec.mounts {
-        steps.push(asked(mount, facts));
+    for (n, mount) in spec.mounts.iter().enumerate() {
+        steps.push(asked(n, mount, facts));
     }
     for file in &facts.etc {
         let target = format!("/etc/{}", file.file_name().unwrap_or_default().to_string_lossy());
@@ -165,6 +191,7 @@ fn kernel_mounts(spec: &Spec, facts: &Facts, hidden: &dyn Fn(&str) -> bool, step
                 target: target.into(),
                 options: options.iter().map(|o| o.to_string()).collect(),
                 attrs,
+                chown: false,
                 copy_up: false,
                 or,
             });
@@ -259,14 +286,21 @@ fn inside(spec: &Spec, facts: &Facts, steps: &mut Vec<Step>) {
     steps.extend(spec.masked_paths.iter().map(|p| Step::Mask { target: p.clone() }));
 }
 
-/// A mount of the spec.
-fn asked(mount: &Mount, facts: &Facts) -> Step {
+/// The `n`th mount of the spec.
+fn asked(n: usize, mount: &Mount, facts: &Facts) -> Step {
     let (mut attrs, rest) = attrs::parse(&mount.options);
     if mount.readonly {
         attrs = attrs | Attrs::RDONLY;
     }
     attrs.propagation = attrs::propagation(&mount.propagation);
     let target = mount.destination.clone();
+    let writes = mount.overlay.as_ref().map(|overlay| match (&overlay.upper, &overlay.work) {
+        (Some(upper), Some(work)) => Writes { upper: upper.into(), work: work.into(), fresh: false },
+        _ => {
+            let dir = facts.scratch.join(n.to_string());
+            Writes { upper: dir.join("upper"), work: dir.join("work"), fresh: true }
+        }
+    });
     match &mount.kind {
         MountKind::Bind { source } => Step::Bind {
             source: source.into(),
@@ -277,6 +311,7 @@ fn asked(mount: &Mount, facts: &Facts) -> Step {
             chown: mount.chown,
             volume: false,
             copy_up: false,
+            writes,
             or: Or::Fail,
         },
         MountKind::Volume { name, copy_up, subpath } => {
@@ -291,23 +326,33 @@ fn asked(mount: &Mount, facts: &Facts) -> Step {
                 chown: mount.chown,
                 volume: facts.volumes.contains_key(name),
                 copy_up: *copy_up && subpath.is_empty(),
+                writes,
                 or: Or::Fail,
             }
         }
-        MountKind::Tmpfs => fresh(target, "tmpfs", attrs, rest),
+        MountKind::Image { subpath, .. } => Step::Image {
+            layers: facts.images.get(&target).cloned().unwrap_or_default(),
+            subpath: subpath.clone(),
+            target,
+            attrs,
+            writes,
+            place: facts.scratch.join(n.to_string()).join("image"),
+        },
+        MountKind::Tmpfs => fresh(target, "tmpfs", attrs, rest, mount.chown),
         MountKind::Special { fstype } => {
-            fresh(target, if fstype == "cgroup" { "cgroup2" } else { fstype }, attrs, rest)
+            fresh(target, if fstype == "cgroup" { "cgroup2" } else { fstype }, attrs, rest, mount.chown)
         }
     }
 }
 
-fn fresh(target: String, fstype: &str, attrs: Attrs, rest: Vec<String>) -> Step {
+fn fresh(target: String, fstype: &str, attrs: Attrs, rest: Vec<String>, chown: bool) -> Step {
     let copy_up = rest.iter().any(|o| o == "tmpcopyup");
     let mut options: Vec<String> = rest.into_iter().filter(|o| o != "tmpcopyup" && o != "notmpcopyup").collect();
-    if fstype == "tmpfs" && !options.iter().any(|o| o.starts_with("mode=")) {
+    // With what the image has there comes its mode, but for one that was asked for.
+    if fstype == "tmpfs" && !copy_up && !options.iter().any(|o| o.starts_with("mode=")) {
         options.push("mode=1777".into());
     }
-    Step::Fresh { fstype: fstype.into(), target, options, attrs, copy_up, or: Or::Fail }
+    Step::Fresh { fstype: fstype.into(), target, options, attrs, chown, copy_up, or: Or::Fail }
 }
 
 fn node(device: &Device) -> Step {
@@ -331,6 +376,7 @@ fn as_bind(source: &Path, target: &str) -> Step {
         chown: false,
         volume: false,
         copy_up: false,
+        writes: None,
         or: Or::Fail,
     }
 }

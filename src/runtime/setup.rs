@@ -2,14 +2,15 @@
 
 use super::attrs::Attrs;
 use super::copyup::{copy_up as copy_up_all, fill_volume, settle};
-use super::plan::{Or, Step};
-use super::rootfs;
+use super::owned::Layers;
+use super::plan::{Or, Step, Writes};
 use super::terminal::Terminal;
 use super::user::User;
+use super::{overlays, rootfs};
 use crate::error::{Context, Error, Kind, Result};
 use crate::sys::rooted::{self, Want};
 use crate::sys::{mount, process};
-use rustix::fs::{CWD, FileType, Mode, OFlags, open};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, chmodat, chownat, open};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -57,10 +58,14 @@ impl Setup {
                 mount::set_attr(tree.as_fd(), 0, 0, mount::PRIVATE, true).context("make the root private")?;
                 self.enter_root(tree, dir, false)
             }
-            Step::Fresh { fstype, target, options, attrs, copy_up, or } => {
-                self.fresh(fstype, target, options, *attrs, *copy_up, or)
+            Step::Fresh { fstype, target, options, attrs, chown, copy_up, or } => {
+                let fresh = Fresh { fstype, target, options, attrs: *attrs, chown: *chown, copy_up: *copy_up };
+                self.fresh(&fresh, or)
             }
-            Step::Bind { source, subpath, target, recursive, attrs, chown, volume, copy_up, or } => {
+            Step::Image { layers, subpath, target, attrs, writes, place } => {
+                self.image(layers, subpath, target, *attrs, writes.as_ref(), place)
+            }
+            Step::Bind { source, subpath, target, recursive, attrs, chown, volume, copy_up, writes, or } => {
                 let bind = Bind {
                     source,
                     subpath,
@@ -70,6 +75,7 @@ impl Setup {
                     chown: *chown,
                     volume: *volume,
                     copy_up: *copy_up,
+                    writes: writes.as_ref(),
                 };
                 match self.bind(&bind) {
                     Err(_) if *or == Or::Skip => Ok(()),
@@ -80,7 +86,11 @@ impl Setup {
                 let attrs = Attrs::NOSUID | Attrs::NODEV | Attrs::NOEXEC;
                 match self.shared_memory.take() {
                     Some(tree) => self.attach(tree.as_fd(), "/dev/shm", Want::Dir, || "share /dev/shm"),
-                    None => self.fresh("tmpfs", "/dev/shm", options, attrs, false, &Or::Fail),
+                    None => {
+                        let fstype = "tmpfs";
+                        let fresh = Fresh { fstype, target: "/dev/shm", options, attrs, chown: false, copy_up: false };
+                        self.fresh(&fresh, &Or::Fail)
+                    }
                 }
             }
             Step::Node { name } => {
@@ -146,16 +156,11 @@ impl Setup {
         })
     }
 
-    fn fresh(
-        &mut self,
-        fstype: &str,
-        target: &str,
-        options: &[String],
-        attrs: Attrs,
-        copy_up: bool,
-        or: &Or,
-    ) -> Result<()> {
-        let made = match mount::create(fstype, options, attrs.set) {
+    fn fresh(&mut self, fresh: &Fresh<'_>, or: &Or) -> Result<()> {
+        let Fresh { fstype, target, options, attrs, .. } = *fresh;
+        // Read-only comes when it is filled.
+        let later = if fresh.copy_up || fresh.chown { attrs.set & mount::ATTR_RDONLY } else { 0 };
+        let made = match mount::create(fstype, options, attrs.set & !later) {
             Ok(made) => made,
             Err(e) => match or {
                 Or::Skip => return Ok(()),
@@ -170,6 +175,7 @@ impl Setup {
                         chown: false,
                         volume: false,
                         copy_up: false,
+                        writes: None,
                     };
                     return self
                         .bind(&bind)
@@ -185,8 +191,26 @@ impl Setup {
                 }
             },
         };
-        if copy_up {
+        if fresh.copy_up {
+            let given = |key: &str| options.iter().any(|o| o.starts_with(key));
+            let asked = rustix::fs::statat(&made, "", AtFlags::EMPTY_PATH).context("look at it")?;
             self.copy_up(target, made.as_fd(), copy_up_all)?;
+            // What was asked for counts more than what the image has.
+            let what = || format!("set owner and mode of {target}");
+            let uid = given("uid=").then(|| Uid::from_raw(asked.st_uid));
+            let gid = given("gid=").then(|| Gid::from_raw(asked.st_gid));
+            chownat(&made, "", uid, gid, AtFlags::EMPTY_PATH).with_context(what)?;
+            if given("mode=") {
+                chmodat(&made, ".", Mode::from_raw_mode(asked.st_mode & 0o7777), AtFlags::empty())
+                    .with_context(what)?;
+            }
+        }
+        if fresh.chown {
+            super::jobs::chown_all(made.as_fd(), self.user.uid, self.user.gid)
+                .with_context(|| format!("give {target} to the container's user"))?;
+        }
+        if later != 0 {
+            mount::set_attr(made.as_fd(), later, 0, 0, false).with_context(|| format!("make {target} read-only"))?;
         }
         match self.attach(made.as_fd(), target, Want::Dir, || format!("mount {fstype} on {target}")) {
             Err(_) if *or == Or::Skip => return Ok(()),
@@ -259,9 +283,18 @@ impl Setup {
         if bind.copy_up && want == Want::Dir {
             self.copy_up(bind.target, source.as_fd(), fill_volume)?;
         }
-        if bind.chown {
+        if bind.chown && bind.writes.is_none() {
             super::jobs::chown_all(source.as_fd(), self.user.uid, self.user.gid)
                 .with_context(|| format!("give {shown} to the container's user"))?;
+        }
+        if let Some(writes) = bind.writes {
+            let tree = overlays::over(source.as_fd(), writes, bind.source)?;
+            if bind.chown {
+                super::jobs::chown_all(tree.as_fd(), self.user.uid, self.user.gid)
+                    .with_context(|| format!("give the overlay over {shown} to the container's user"))?;
+            }
+            set_attrs(tree.as_fd(), bind.attrs, bind.target)?;
+            return self.attach(tree.as_fd(), bind.target, want, || format!("mount {shown} on {}", bind.target));
         }
         let tree = mount::clone_tree(source.as_fd(), Path::new(""), bind.recursive).map_err(|e| {
             let error = Error::errno(e.raw_os_error(), format!("bind {shown}"));
@@ -272,8 +305,24 @@ impl Setup {
                 error
             }
         })?;
-        set_attrs(tree.as_fd(), bind.attrs).with_context(|| format!("set the mount options of {}", bind.target))?;
+        set_attrs(tree.as_fd(), bind.attrs, bind.target)?;
         self.attach(tree.as_fd(), bind.target, want, || format!("mount {shown} on {}", bind.target))
+    }
+
+    fn image(
+        &mut self,
+        layers: &Layers,
+        subpath: &str,
+        target: &str,
+        attrs: Attrs,
+        writes: Option<&Writes>,
+        place: &Path,
+    ) -> Result<()> {
+        let what = || format!("mount the image on {target}");
+        let tree = overlays::image(layers, subpath, writes, place).with_context(what)?;
+        let want = if rootfs::is_dir(&tree)? { Want::Dir } else { Want::File };
+        set_attrs(tree.as_fd(), attrs, target)?;
+        self.attach(tree.as_fd(), target, want, what)
     }
 
     fn link(&self, at: &str, to: &str) -> Result<()> {
@@ -385,17 +434,38 @@ struct Bind<'a> {
     chown: bool,
     volume: bool,
     copy_up: bool,
+    writes: Option<&'a Writes>,
 }
 
-/// What the host has locked (nosuid of its /tmp, say) stays set: asking to clear it is no error.
-fn set_attrs(tree: BorrowedFd<'_>, attrs: Attrs) -> rustix::io::Result<()> {
+struct Fresh<'a> {
+    fstype: &'a str,
+    target: &'a str,
+    options: &'a [String],
+    attrs: Attrs,
+    chown: bool,
+    copy_up: bool,
+}
+
+/// What the host has locked (nosuid of its /tmp, say) stays set: asking to clear it is no error. `place`: the target, for
+/// the error.
+fn set_attrs(tree: BorrowedFd<'_>, attrs: Attrs, place: &str) -> Result<()> {
     if attrs.set == 0 && attrs.clear == 0 && attrs.propagation == 0 {
         return Ok(());
     }
-    match mount::set_attr(tree, attrs.set, attrs.clear, attrs.propagation, true) {
-        Err(Errno::PERM) if attrs.clear != 0 => mount::set_attr(tree, attrs.set, 0, attrs.propagation, true),
+    let times = mount::ATTR_NOATIME | mount::ATTR_STRICTATIME;
+    // One mode of access times takes the place of another.
+    let clear = if attrs.set & times != 0 { attrs.clear & mount::ATTR_ATIME } else { 0 };
+    let set = match mount::set_attr(tree, attrs.set, attrs.clear, attrs.propagation, true) {
+        Err(Errno::PERM) if attrs.clear != clear => mount::set_attr(tree, attrs.set, clear, attrs.propagation, true),
         other => other,
-    }
+    };
+    set.map_err(|e| {
+        let error = Error::errno(e.raw_os_error(), format!("set the mount options of {place}"));
+        match e {
+            Errno::PERM if clear != 0 => error.hint("only the host's root can change how access times are kept"),
+            _ => error,
+        }
+    })
 }
 
 /// The /dev/shm of the container behind `pidfd`, as a mount of nowhere: a look into its mount namespace and back. `None`

@@ -2,9 +2,10 @@
 
 use super::command::{Command, command};
 use super::env::Env;
-use super::model::{Etc, NetMode, Network, Ns, Process, Root, Spec, UserNs};
+use super::model::{Etc, Mount, MountKind, NetMode, Network, Ns, Process, Root, Spec, UserNs};
 use super::request::{Host, ImageInfo, RunRequest};
 use super::storage::{Source, storage};
+use super::volumes::NewVolume;
 use super::{caps, devices, hosts, limits, namespaces, policy, ports, security, signal, units, volumes};
 use crate::error::{Error, Result};
 use crate::state::container::{Config, PortMapping, Restart, SCHEMA};
@@ -22,7 +23,9 @@ pub struct Built {
     pub config: Config,
     pub spec: Spec,
     /// Named volumes to make where they are missing (`Config::anonymous_volumes` has the others).
-    pub volumes: Vec<String>,
+    pub volumes: Vec<NewVolume>,
+    /// Settings of anonymous volumes that have any.
+    pub anonymous: Vec<NewVolume>,
     /// Bind sources that have to exist on the host.
     pub sources: Vec<Source>,
     /// One line each, for stderr.
@@ -91,8 +94,10 @@ pub fn build(request: &RunRequest, image: &ImageInfo, host: &Host) -> Result<Bui
         cgroupns: spaces.cgroup,
         userns: spaces.user,
     };
-    let config = config(request, image, host, &command, exposed, storage.anonymous)?;
-    Ok(Built { config, spec, volumes: storage.named, sources: storage.sources, warnings })
+    let names = storage.anonymous.iter().map(|v| v.name.clone()).collect();
+    let mut config = config(request, image, host, &command, exposed, names)?;
+    config.mounted_images = spec.mounts.iter().filter_map(mounted_image).collect();
+    Ok(Built { config, spec, volumes: storage.named, anonymous: storage.anonymous, sources: storage.sources, warnings })
 }
 
 /// Flags that contradict each other.
@@ -274,6 +279,13 @@ fn process(
     })
 }
 
+fn mounted_image(mount: &Mount) -> Option<String> {
+    match &mount.kind {
+        MountKind::Image { id, .. } => Some(id.clone()),
+        _ => None,
+    }
+}
+
 fn config(
     request: &RunRequest,
     image: &ImageInfo,
@@ -314,6 +326,7 @@ fn config(
         pidfile: request.pidfile.clone(),
         cidfile: request.cidfile.clone(),
         anonymous_volumes,
+        mounted_images: Vec::new(),
         exposed_ports,
         publish_all: request.publish_all,
         volumes_from: request.volumes_from.clone(),

@@ -41,7 +41,7 @@ fn host() -> Host {
         gid: 1001,
         hostname: "box".into(),
         containers: [("db".to_string(), "d".repeat(64))].into(),
-        volumes_from: Vec::new(),
+        ..Host::default()
     }
 }
 

@@ -116,7 +116,7 @@ pub struct Rlimit {
     pub hard: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     pub kind: MountKind,
     /// Absolute path in the container.
@@ -130,26 +130,40 @@ pub struct Mount {
     pub recursive: bool,
     /// `U`: chown the source to the container's user first.
     pub chown: bool,
+    /// `O`: what is written goes to a directory of its own, the source stays as it is.
+    #[serde(default)]
+    pub overlay: Option<Overlay>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where an overlay keeps what is written: in the container, until it starts the next time, or in these directories of
+/// the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    pub upper: Option<String>,
+    pub work: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MountKind {
     /// Host path, absolute.
-    Bind {
-        source: String,
-    },
+    Bind { source: String },
     /// Named volume; `copy_up` fills it from the image at first use; `subpath` below `_data`.
-    Volume {
-        name: String,
-        copy_up: bool,
+    Volume { name: String, copy_up: bool, subpath: String },
+    #[default]
+    Tmpfs,
+    /// The root file system of an image, or `subpath` in it.
+    Image {
+        /// As the user named it.
+        reference: String,
+        /// Hex of its config digest.
+        id: String,
+        /// Chain ids (hex), lowest layer first.
+        layers: Vec<String>,
         subpath: String,
     },
-    Tmpfs,
     /// Anything else the runtime mounts by type (`proc`, `sysfs`, `mqueue`, `cgroup`).
-    Special {
-        fstype: String,
-    },
+    Special { fstype: String },
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -251,4 +265,15 @@ pub struct Etc {
     pub no_hosts: bool,
     /// Names for the container's own address besides the hostname (container name, aliases).
     pub aliases: Vec<String>,
+}
+
+impl Spec {
+    /// Chain ids of all layers that the container needs, those of images mounted in it included.
+    pub fn all_layers(self) -> impl Iterator<Item = String> {
+        let mounted = self.mounts.into_iter().filter_map(|mount| match mount.kind {
+            MountKind::Image { layers, .. } => Some(layers),
+            _ => None,
+        });
+        self.root.layers.into_iter().chain(mounted.flatten())
+    }
 }

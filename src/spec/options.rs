@@ -1,5 +1,6 @@
 //! The option words of `-v`, `--mount` and `--tmpfs`, sorted by what they mean.
 
+use super::model::Overlay;
 use crate::error::{Error, Result};
 
 /// What a list of mount options says.
@@ -15,6 +16,8 @@ pub struct MountOptions {
     pub copy: Option<bool>,
     /// `nosuid`, `noexec`, `nodev` … and `key=value` ones of tmpfs.
     pub kernel: Vec<String>,
+    /// `O`.
+    pub overlay: Option<Overlay>,
 }
 
 /// Which words are allowed.
@@ -23,6 +26,17 @@ pub enum Target {
     Bind,
     Volume,
     Tmpfs,
+    /// Unlimited memory: no size.
+    Ramfs,
+    Devpts,
+    Image,
+}
+
+impl Target {
+    /// Made anew for the container.
+    fn is_fresh(self) -> bool {
+        matches!(self, Target::Tmpfs | Target::Ramfs | Target::Devpts)
+    }
 }
 
 impl MountOptions {
@@ -40,20 +54,20 @@ impl MountOptions {
                 self.readonly = Some(readonly);
             }
             // SELinux labels are applied by privileged engines only; the words are common in compose files and harmless.
-            ("z" | "Z", None) if target != Target::Tmpfs => {}
+            ("z" | "Z", None) if !target.is_fresh() => {}
             // Docker Desktop's consistency words mean nothing on Linux.
             ("consistent" | "cached" | "delegated" | "default", None) => {}
             ("U", None) => self.chown = true,
             (
                 "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave" | "unbindable" | "runbindable",
                 None,
-            ) if target != Target::Volume || matches!(key, "private" | "rprivate") => {
+            ) if !target.is_fresh() => {
                 if !self.propagation.is_empty() && self.propagation != key {
                     return Err(twice("propagation"));
                 }
                 self.propagation = key.to_string();
             }
-            ("bind" | "rbind", None) if target == Target::Bind => {
+            ("bind" | "rbind", None) if matches!(target, Target::Bind | Target::Volume) => {
                 let recursive = key == "rbind";
                 if self.recursive.is_some_and(|had| had != recursive) {
                     return Err(twice("bind/rbind"));
@@ -83,12 +97,18 @@ impl MountOptions {
                 };
                 self.kernel.push(format!("size={bytes}"));
             }
-            ("mode", Some(mode)) if target == Target::Tmpfs => {
-                match u32::from_str_radix(mode.trim_start_matches("0o"), 8) {
-                    Ok(bits) if bits <= 0o7777 => self.kernel.push(format!("mode={bits:o}")),
-                    _ => return Err(bad(format!("mode '{mode}' is no octal mode"))),
-                }
-            }
+            ("mode", Some(mode)) if target.is_fresh() => match u32::from_str_radix(mode.trim_start_matches("0o"), 8) {
+                Ok(bits) if bits <= 0o7777 => self.kernel.push(format!("mode={bits:o}")),
+                _ => return Err(bad(format!("mode '{mode}' is no octal mode"))),
+            },
+            ("max", Some(number)) if target == Target::Devpts => match number.parse::<u32>() {
+                Ok(_) => self.kernel.push(word.to_string()),
+                Err(_) => return Err(bad(format!("max '{number}' is no number"))),
+            },
+            ("uid" | "gid", Some(number)) if target == Target::Devpts => match number.parse::<u32>() {
+                Ok(_) => self.kernel.push(word.to_string()),
+                Err(_) => return Err(bad(format!("{key} '{number}' is no number"))),
+            },
             ("uid" | "gid" | "nr_inodes" | "nr_blocks", Some(number)) if target == Target::Tmpfs => {
                 let digits = number.trim_end_matches(['k', 'm', 'g', 'K', 'M', 'G']);
                 let suffix_ok = digits.len() == number.len() || key.starts_with("nr_");
@@ -99,12 +119,37 @@ impl MountOptions {
             }
             ("tmpcopyup", None) if target == Target::Tmpfs => self.copy = Some(true),
             ("notmpcopyup", None) if target == Target::Tmpfs => self.copy = Some(false),
-            ("O", None) => return Err(bad("overlay volumes (option O) are not supported yet".into())),
-            ("idmap", _) => return Err(bad("idmapped mounts need privileges over the file system".into())),
+            ("O", None) if matches!(target, Target::Bind | Target::Volume) => {
+                self.overlay.get_or_insert_default();
+            }
+            ("upperdir" | "workdir", Some(dir)) if matches!(target, Target::Bind | Target::Volume) => {
+                if !dir.starts_with('/') {
+                    return Err(bad(format!("{key} '{dir}' is not absolute")));
+                }
+                let overlay = self.overlay.get_or_insert_default();
+                let place = if key == "upperdir" { &mut overlay.upper } else { &mut overlay.work };
+                *place = Some(dir.to_string());
+            }
+            ("idmap", _) if matches!(target, Target::Bind | Target::Volume) => {
+                return Err(
+                    bad("the kernel lets only the host's root make idmapped mounts of the host's files".into())
+                        .hint("use U, which gives the files to the container's user, or --userns=keep-id"),
+                );
+            }
             ("", None) => return Err(bad("an option is empty".into())),
             _ => return Err(bad(format!("unknown option '{word}'"))),
         }
         Ok(())
+    }
+
+    /// What only the whole list shows.
+    pub fn check(&self, what: &str) -> Result<()> {
+        match &self.overlay {
+            Some(Overlay { upper: Some(_), work: None } | Overlay { upper: None, work: Some(_) }) => {
+                Err(Error::user(format!("read {what}: upperdir and workdir go together")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -139,14 +184,16 @@ mod tests {
             ("ro,rw", Target::Bind),
             ("exec,noexec", Target::Bind),
             ("shared,slave", Target::Bind),
-            ("shared", Target::Volume),
             ("nocopy", Target::Bind),
             ("size=1", Target::Bind),
             ("size=101%", Target::Tmpfs),
             ("mode=9", Target::Tmpfs),
             ("uid=1k", Target::Tmpfs),
             ("nope", Target::Bind),
-            ("O", Target::Volume),
+            ("O", Target::Tmpfs),
+            ("upperdir=x", Target::Volume),
+            ("size=1m", Target::Ramfs),
+            ("idmap", Target::Bind),
             ("", Target::Bind),
         ] {
             assert!(take(words, target).is_err(), "{words}");

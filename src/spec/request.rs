@@ -151,4 +151,8 @@ pub struct Host {
     pub containers: BTreeMap<String, String>,
     /// Mounts of the `--volumes-from` containers, in the order of the flags.
     pub volumes_from: Vec<Vec<super::model::Mount>>,
+    /// Images that mounts name, by the name in the flag.
+    pub images: BTreeMap<String, ImageInfo>,
+    /// What the patterns of `--mount type=glob` match, sorted.
+    pub globs: BTreeMap<String, Vec<String>>,
 }

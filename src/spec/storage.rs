@@ -3,7 +3,7 @@
 use super::model::{Mount, MountKind};
 use super::mounts::parse_mount;
 use super::request::{Host, ImageInfo, RunRequest};
-use super::volumes::{self, Asked, parse_tmpfs, parse_volume};
+use super::volumes::{self, Asked, Create, NewVolume, parse_tmpfs, parse_volume};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 
@@ -13,9 +13,9 @@ pub struct Storage {
     /// Parents before children.
     pub mounts: Vec<Mount>,
     /// Volumes that belong to this container alone.
-    pub anonymous: Vec<String>,
+    pub anonymous: Vec<NewVolume>,
     /// Named volumes that have to exist, made when missing.
-    pub named: Vec<String>,
+    pub named: Vec<NewVolume>,
     /// Bind sources that have to exist.
     pub sources: Vec<Source>,
 }
@@ -42,10 +42,17 @@ pub fn storage(request: &RunRequest, image: &ImageInfo, host: &Host) -> Result<S
         asked.push(parse_volume(text, &request.cwd)?);
     }
     for text in &request.mounts {
-        asked.push(parse_mount(text, &request.cwd)?);
+        let one = parse_mount(text, &request.cwd)?;
+        if one.glob { asked.extend(matches(one, text, host)?) } else { asked.push(one) }
     }
     for text in &request.tmpfs {
-        asked.push(Asked { mount: parse_tmpfs(text)?, may_create: false, anonymous: false });
+        asked.push(Asked::of(parse_tmpfs(text)?));
+    }
+    // As podman has it; docker's are empty.
+    for one in asked.iter_mut().filter(|a| a.mount.kind == MountKind::Tmpfs && !request.docker) {
+        if !one.mount.options.iter().any(|o| o.ends_with("tmpcopyup")) {
+            one.mount.options.push("tmpcopyup".into());
+        }
     }
     for (index, one) in asked.iter().enumerate() {
         if asked[..index].iter().any(|other| other.mount.destination == one.mount.destination) {
@@ -56,14 +63,28 @@ pub fn storage(request: &RunRequest, image: &ImageInfo, host: &Host) -> Result<S
     for mut one in asked {
         match &mut one.mount.kind {
             MountKind::Bind { source } => {
-                out.sources.push(Source { path: source.clone(), create: one.may_create && request.docker });
+                let create = one.create == Create::Always || one.create == Create::AsDocker && request.docker;
+                out.sources.push(Source { path: source.clone(), create });
+            }
+            MountKind::Image { reference, id, layers, .. } => {
+                // Without it this is only a look at the flags.
+                if let Some(image) = host.images.get(reference) {
+                    id.clone_from(&image.id);
+                    layers.clone_from(&image.layers);
+                }
             }
             MountKind::Volume { name, .. } if one.anonymous => {
                 *name = anonymous_name(&host.id, &one.mount.destination);
-                out.anonymous.push(name.clone());
+                out.anonymous.push(NewVolume { name: name.clone(), labels: one.labels, options: one.options });
             }
-            MountKind::Volume { name, .. } if !out.named.contains(name) => out.named.push(name.clone()),
+            MountKind::Volume { name, .. } if !out.named.iter().any(|v| v.name == *name) => {
+                out.named.push(NewVolume { name: name.clone(), labels: one.labels, options: one.options });
+            }
             _ => {}
+        }
+        if let Some(overlay) = &one.mount.overlay {
+            let places = overlay.upper.iter().chain(&overlay.work);
+            out.sources.extend(places.map(|path| Source { path: path.clone(), create: false }));
         }
         out.mounts.push(one.mount);
     }
@@ -85,15 +106,12 @@ pub fn storage(request: &RunRequest, image: &ImageInfo, host: &Host) -> Result<S
         match request.image_volume.as_deref().unwrap_or("anonymous") {
             "anonymous" | "bind" => {
                 let name = anonymous_name(&host.id, &destination);
-                out.anonymous.push(name.clone());
+                out.anonymous.push(NewVolume { name: name.clone(), ..NewVolume::default() });
                 out.mounts.push(Mount {
                     kind: MountKind::Volume { name, copy_up: true, subpath: String::new() },
                     destination,
-                    readonly: false,
-                    options: Vec::new(),
-                    propagation: String::new(),
                     recursive: true,
-                    chown: false,
+                    ..Mount::default()
                 });
             }
             "tmpfs" => out.mounts.push(scratch(&destination, &["nosuid", "nodev"])),
@@ -118,14 +136,28 @@ pub fn storage(request: &RunRequest, image: &ImageInfo, host: &Host) -> Result<S
 
 fn scratch(destination: &str, options: &[&str]) -> Mount {
     Mount {
-        kind: MountKind::Tmpfs,
         destination: destination.to_string(),
-        readonly: false,
         options: options.iter().map(|o| o.to_string()).collect(),
-        propagation: String::new(),
-        recursive: false,
-        chown: false,
+        ..Mount::default()
     }
+}
+
+/// One bind for each match of `--mount type=glob`.
+fn matches(asked: Asked, text: &str, host: &Host) -> Result<Vec<Asked>> {
+    let MountKind::Bind { source: pattern } = &asked.mount.kind else { return Ok(vec![asked]) };
+    let found = host.globs.get(pattern).map_or(&[][..], Vec::as_slice);
+    if found.is_empty() {
+        return Err(Error::not_found(format!("read --mount '{text}': nothing matches {pattern}")));
+    }
+    let one = |source: &String| {
+        let destination = match asked.mount.destination.as_str() {
+            "" => volumes::destination(source, text)?,
+            dir => format!("{dir}/{}", source.rsplit('/').next().unwrap_or_default()),
+        };
+        let kind = MountKind::Bind { source: source.clone() };
+        Ok(Asked { mount: Mount { kind, destination, ..asked.mount.clone() }, ..asked.clone() })
+    };
+    found.iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -155,9 +187,9 @@ mod tests {
         let got = storage(&request, &image, &host).unwrap();
         assert_eq!(at(&got), ["/data", "/anon", "/t", "/theirs", "/img", "/data/deep"]);
         assert!(got.mounts[3].readonly);
-        assert_eq!(got.named, ["named"]);
+        assert_eq!(got.named.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), ["named"]);
         assert_eq!(got.anonymous.len(), 2);
-        assert!(got.anonymous.iter().all(|n| n.len() == 64));
+        assert!(got.anonymous.iter().all(|v| v.name.len() == 64));
         assert_eq!(got.sources, [Source { path: "/x".into(), create: false }]);
     }
 

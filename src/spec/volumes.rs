@@ -3,16 +3,48 @@
 use super::model::{Mount, MountKind};
 use super::options::{MountOptions, Target};
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 /// A mount as one flag asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     pub mount: Mount,
-    /// A bind source that docker would make when it is missing (`-v`, but not `--mount`).
-    pub may_create: bool,
+    /// What to do about a missing bind source.
+    pub create: Create,
     /// A volume without a name: the name is still to be given.
     pub anonymous: bool,
+    /// The source is a pattern; each match is mounted in the destination (where it is, without one).
+    pub glob: bool,
+    /// Of a volume that is to be made.
+    pub labels: BTreeMap<String, String>,
+    pub options: BTreeMap<String, String>,
+}
+
+impl Asked {
+    pub fn of(mount: Mount) -> Asked {
+        let (labels, options) = (BTreeMap::new(), BTreeMap::new());
+        Asked { mount, create: Create::Never, anonymous: false, glob: false, labels, options }
+    }
+}
+
+/// Whether a directory is made where a bind source is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    Never,
+    /// `-v`, but not `--mount`.
+    AsDocker,
+    /// `bind-create`.
+    Always,
+}
+
+/// A volume to make where it is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewVolume {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    /// Of the local driver: `type`, `device`, `o`.
+    pub options: BTreeMap<String, String>,
 }
 
 /// Names of volumes and containers: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
@@ -98,6 +130,7 @@ pub fn parse_volume(text: &str, cwd: &str) -> Result<Asked> {
     for word in options.into_iter().flat_map(|o| o.split(',')) {
         opts.take(word, target, &what)?;
     }
+    opts.check(&what)?;
     let kind = match source {
         Some(source) if bind => MountKind::Bind { source: host_path(source, cwd) },
         Some(name) if valid_name(name) => {
@@ -110,18 +143,24 @@ pub fn parse_volume(text: &str, cwd: &str) -> Result<Asked> {
         None => MountKind::Volume { name: String::new(), copy_up: opts.copy != Some(false), subpath: String::new() },
     };
     Ok(Asked {
-        mount: Mount {
-            kind,
-            destination,
-            readonly: opts.readonly == Some(true),
-            options: opts.kernel,
-            propagation: opts.propagation,
-            recursive: opts.recursive != Some(false),
-            chown: opts.chown,
-        },
-        may_create: bind,
+        create: if bind { Create::AsDocker } else { Create::Never },
         anonymous: source.is_none(),
+        ..Asked::of(mount(kind, destination, opts))
     })
+}
+
+/// The mount that a list of options makes of `kind`.
+pub fn mount(kind: MountKind, destination: String, opts: MountOptions) -> Mount {
+    Mount {
+        kind,
+        destination,
+        readonly: opts.readonly == Some(true),
+        options: opts.kernel,
+        propagation: opts.propagation,
+        recursive: opts.recursive != Some(false),
+        chown: opts.chown,
+        overlay: opts.overlay,
+    }
 }
 
 /// `--tmpfs DESTINATION[:OPTIONS]`.
@@ -145,8 +184,8 @@ pub fn tmpfs(destination: String, opts: MountOptions) -> Mount {
         }
     }
     options.extend(opts.kernel);
-    if opts.copy == Some(true) {
-        options.push("tmpcopyup".into());
+    if let Some(copy) = opts.copy {
+        options.push(if copy { "tmpcopyup" } else { "notmpcopyup" }.into());
     }
     Mount {
         kind: MountKind::Tmpfs,
@@ -156,6 +195,7 @@ pub fn tmpfs(destination: String, opts: MountOptions) -> Mount {
         propagation: opts.propagation,
         recursive: false,
         chown: opts.chown,
+        overlay: None,
     }
 }
 
@@ -219,13 +259,27 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(show(&parse_volume(text, "/cwd").unwrap()), *want, "{text}");
         }
-        for bad in
-            ["", ":", "/a:b", "a/b:/c", ":/b", "/a:/", "/a:/b:nope", "/a:/b:ro:rw", "-x:/b", "/", "/a:", "/a:/b:ro,rw"]
-        {
+        for bad in [
+            "",
+            ":",
+            "/a:b",
+            "a/b:/c",
+            ":/b",
+            "/a:/",
+            "/a:/b:nope",
+            "/a:/b:ro:rw",
+            "-x:/b",
+            "/",
+            "/a:",
+            "/a:/b:ro,rw",
+            "/a:/b:O,upperdir=/u",
+        ] {
             assert!(parse_volume(bad, "/cwd").is_err(), "{bad}");
         }
         assert!(parse_volume("/b", "/").unwrap().anonymous);
-        assert!(parse_volume("/a:/b", "/").unwrap().may_create);
+        assert_eq!(parse_volume("/a:/b", "/").unwrap().create, Create::AsDocker);
+        let over = parse_volume("/a:/b:O,upperdir=/u,workdir=/w", "/").unwrap().mount.overlay.unwrap();
+        assert_eq!((over.upper.as_deref(), over.work.as_deref()), (Some("/u"), Some("/w")));
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Config {
     pub cidfile: Option<String>,
     /// Names of anonymous volumes made for this container: removed by `rm -v` and --rm.
     pub anonymous_volumes: Vec<String>,
+    /// Ids of the images that are mounted in it, beside its own.
+    pub mounted_images: Vec<String>,
     pub exposed_ports: Vec<String>,
     /// -P.
     pub publish_all: bool,
@@ -54,6 +56,18 @@ pub struct Config {
     pub volumes_from: Vec<String>,
     /// The command line that made it, for `inspect`'s Config.CreateCommand.
     pub create_command: Vec<String>,
+}
+
+impl Config {
+    /// Whether the image with this id is its own, or mounted in it.
+    pub fn uses_image(&self, id: &str) -> bool {
+        self.image_id == id || self.mounted_images.iter().any(|i| i == id)
+    }
+
+    /// Ids of its image and those mounted in it.
+    pub fn all_images(self) -> impl Iterator<Item = String> {
+        std::iter::once(self.image_id).chain(self.mounted_images)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -146,6 +146,10 @@ impl ContainerDir {
     pub fn upper(&self) -> PathBuf {
         self.dir.join("upper")
     }
+    /// What is written to overlays of mounts (`-v …:O`).
+    pub fn scratch(&self) -> PathBuf {
+        self.dir.join("scratch")
+    }
     pub fn work(&self) -> PathBuf {
         self.dir.join("work")
     }

@@ -155,6 +155,7 @@ fn mounts(ctx: &Ctx, mounts: &[Mount]) -> Vec<Doc> {
                 ("volume", Some(name.clone()), data.to_string_lossy().trim_end_matches('/').to_string())
             }
             MountKind::Tmpfs => ("tmpfs", None, String::new()),
+            MountKind::Image { reference, .. } => ("image", None, reference.clone()),
             MountKind::Special { .. } => continue,
         };
         let mut doc = fields! { "Type" => kind };

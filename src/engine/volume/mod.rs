@@ -7,10 +7,11 @@ mod transfer;
 pub use transfer::{EXPORT_JOB, IMPORT_JOB, export, export_job, import, import_job};
 
 use super::Ctx;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::spec::model::{MountKind, Spec};
+use crate::spec::volumes::NewVolume;
 use crate::state::containers;
-use crate::volume;
+use crate::volume::{self, Volume};
 use std::collections::BTreeMap;
 
 /// Volume name → full ids of the containers that mount it. Containers whose spec can't be read count for none.
@@ -25,6 +26,32 @@ pub fn users(ctx: &Ctx) -> Result<BTreeMap<String, Vec<String>>> {
         }
     }
     Ok(out)
+}
+
+/// Makes the volume where it is missing. One that is there keeps its labels.
+///
+/// # Errors
+/// `Conflict` when it is there with other driver options than those asked for.
+pub fn ensure(ctx: &Ctx, wanted: &NewVolume, anonymous: bool) -> Result<Volume> {
+    let NewVolume { name, labels, options } = wanted.clone();
+    if !options.is_empty() {
+        return Err(Error::unsupported(format!("make volume {name}: options of the driver are not supported")));
+    }
+    let found = match volume::get(&ctx.paths, &name) {
+        Err(e) if e.kind == Kind::NotFound => {
+            let new = Volume { name: name.clone(), labels, options: options.clone(), anonymous, ..Volume::default() };
+            match volume::create(&ctx.paths, &new) {
+                Err(e) if e.kind == Kind::Conflict => volume::get(&ctx.paths, &name)?,
+                made => return made,
+            }
+        }
+        found => found?,
+    };
+    if !options.is_empty() && options != found.options {
+        return Err(Error::conflict(format!("use volume {name}: it is there with other options"))
+            .hint(format!("see `coracle volume inspect {name}`, or take another name")));
+    }
+    Ok(found)
 }
 
 /// Removes a volume that no container uses.
