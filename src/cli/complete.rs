@@ -126,7 +126,7 @@ fn kind(path: &[&str], positional: usize) -> Names {
         ["stop" | "kill" | "wait"] | ["container", "stop" | "kill" | "wait"] => many(Names::Running),
         ["stats"] | ["container", "stats"] => many(Names::Running),
         ["attach" | "exec" | "top"] | ["container", "attach" | "exec" | "top"] => first(Names::Running),
-        ["rm" | "restart"] | ["container", "rm" | "restart"] => many(Names::Containers),
+        ["rm" | "restart" | "update"] | ["container", "rm" | "restart" | "update"] => many(Names::Containers),
         ["logs" | "port" | "rename"] | ["container", "logs" | "port" | "rename" | "exists"] => first(Names::Containers),
         ["cp"] | ["container", "cp"] => many(Names::Paths),
         _ => Names::Nothing,

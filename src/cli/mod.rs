@@ -98,6 +98,7 @@ pub mod template;
 pub mod term;
 mod top;
 mod untag;
+mod update;
 mod usage;
 mod version;
 mod volume_create;
@@ -236,6 +237,7 @@ pub enum Command {
     Tag(tag::Args),
     Top(top::Args),
     Untag(untag::Args),
+    Update(Box<update::Args>),
     Version(version::Args),
     Wait(wait::Args),
     /// Build images, manage the build cache
@@ -304,6 +306,7 @@ pub enum ContainerCommand {
     Stats(stats::Args),
     Stop(stop::Args),
     Top(top::Args),
+    Update(Box<update::Args>),
     Wait(wait::Args),
     #[command(visible_alias = "list", alias = "ps")]
     Ls(ps::Args),
@@ -420,6 +423,7 @@ impl Command {
             Command::Tag(a) => tag::run(a, cx),
             Command::Top(a) => top::run(a, cx),
             Command::Untag(a) => untag::run(a, cx),
+            Command::Update(a) => update::run(*a, cx),
             Command::Version(a) => version::run(a, cx),
             Command::Wait(a) => wait::run(a, cx),
             Command::Container(c) => c.run(cx),
@@ -469,6 +473,7 @@ impl ContainerCommand {
             ContainerCommand::Stats(a) => stats::run(a, cx),
             ContainerCommand::Stop(a) => stop::run(a, cx),
             ContainerCommand::Top(a) => top::run(a, cx),
+            ContainerCommand::Update(a) => update::run(*a, cx),
             ContainerCommand::Wait(a) => wait::run(a, cx),
             ContainerCommand::Ls(a) => ps::run(a, cx),
             ContainerCommand::Exists(a) => container_exists::run(a, cx),

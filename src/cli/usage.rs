@@ -32,7 +32,6 @@ const ABSENT: &[&str] = &[
     "unmount",
     "unpause",
     "unshare",
-    "update",
 ];
 
 /// clap's error about `words` (argv without its first) as one of ours.

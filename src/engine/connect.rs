@@ -99,25 +99,25 @@ fn change(ctx: &Ctx, id: &str, work: Change<'_>) -> Result<()> {
     told
 }
 
-/// Has the monitor read the spec again and act on it.
-fn tell(ctx: &Ctx, container: &Container) -> Result<()> {
+/// Has the monitor read the container's files again and act on them.
+pub(super) fn tell(ctx: &Ctx, container: &Container) -> Result<()> {
     let failed = |e: rustix::io::Errno| e.context(format!("reach the monitor of container {}", container.name));
     let socket = proto::connect(&ctx.paths.sockets(&container.id))?;
     proto::send(socket.as_fd(), proto::HELLO, &[0], true).map_err(failed)?;
-    proto::send(socket.as_fd(), proto::NETWORKS, &[], true).map_err(failed)?;
+    proto::send(socket.as_fd(), proto::CHANGED, &[], true).map_err(failed)?;
     let mut buffer = vec![0; proto::CHUNK + 1];
     loop {
         let mut fds = [PollFd::new(&socket, PollFlags::IN)];
         match rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: PATIENCE, tv_nsec: 0 })) {
             Ok(0) => {
-                let what = format!("change the networks of container {}: its monitor does not answer", container.name);
+                let what = format!("change container {}: its monitor does not answer", container.name);
                 return Err(Error::new(Kind::Io, what).hint("restart the container"));
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(failed(e)),
         }
         match proto::recv(socket.as_fd(), &mut buffer, true).map_err(failed)? {
-            Some((proto::NETWORKS, payload)) => {
+            Some((proto::CHANGED, payload)) => {
                 return serde_json::from_slice::<Result<()>>(payload)
                     .map_err(|e| e.context("read the monitor's answer"))?;
             }

@@ -43,6 +43,7 @@ pub mod term;
 pub mod top;
 mod transport;
 pub mod tree;
+pub mod update;
 pub mod volume;
 
 pub mod wait;

@@ -1,10 +1,11 @@
 //! `rename`.
 
 use super::Ctx;
+use super::connect::tell;
 use crate::error::{Error, Result};
 use crate::state::atomic::{self, Class};
 use crate::state::lock::Flock;
-use crate::state::{events, names};
+use crate::state::{containers, events, names};
 
 /// Gives a container another name, running or not. `Conflict` when it is taken.
 pub fn rename(ctx: &Ctx, id: &str, name: &str) -> Result<()> {
@@ -21,6 +22,11 @@ pub fn rename(ctx: &Ctx, id: &str, name: &str) -> Result<()> {
         return Err(e);
     }
     names::release(&ctx.paths, &old, id);
+    let container = containers::load(&ctx.paths, id)?;
+    // Its name in networks. The new name counts already, so that a monitor in trouble is no failure of this.
+    if container.active() && container.alive {
+        let _ = tell(ctx, &container);
+    }
     events::container(&ctx.paths, "rename", id, name, &[("oldName", old)]);
     Ok(())
 }

@@ -44,8 +44,8 @@ pub enum Request {
         rows: u16,
         columns: u16,
     },
-    /// The networks are to be what the spec says now.
-    Networks {
+    /// The container is to be what its files say now.
+    Changed {
         client: u64,
     },
     /// The foreground client's reader has gone, and nobody else takes this output.
@@ -299,8 +299,8 @@ impl Client {
                 requests.push(Request::Resize { rows, columns });
                 true
             }
-            proto::NETWORKS => {
-                requests.push(Request::Networks { client: self.number });
+            proto::CHANGED => {
+                requests.push(Request::Changed { client: self.number });
                 true
             }
             proto::DETACH => {

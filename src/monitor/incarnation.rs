@@ -168,7 +168,7 @@ pub fn incarnate(
 }
 
 /// The places in user-defined networks, if that is where the container is.
-fn places(subject: &Subject) -> Result<Option<net::Places>> {
+pub(super) fn places(subject: &Subject) -> Result<Option<net::Places>> {
     let (id, spec) = (&subject.frame.id, &subject.spec);
     let container = net::PlaceOf { id, name: &subject.name, mode: &spec.network.mode, etc: &spec.etc };
     net::Places::prepare(&subject.frame.paths, container)
@@ -206,24 +206,6 @@ pub fn revive_network(subject: &Subject, incarnation: &mut Incarnation) {
         Err(e) => incarnation.state.error = format!("the network failed: {e}"),
     }
     let _ = atomic::write_json(&subject.dir.state(), &incarnation.state, Class::Volatile);
-}
-
-/// Puts the running container into the networks that its spec names now.
-pub fn reconnect(subject: &mut Subject, incarnation: &mut Incarnation) -> Result<()> {
-    let spec: Spec = containers::load_spec(&subject.frame.paths, &subject.frame.id)?;
-    let before = std::mem::replace(&mut subject.spec.network.mode, spec.network.mode);
-    let done = (|| {
-        let (Some(places), Some(active)) = (places(subject)?, &mut incarnation.net) else { return Ok(()) };
-        let network = NetworkState { ports: incarnation.state.network.ports.clone(), ..places.state.clone() };
-        active.renew(places, incarnation.state.pid)?;
-        net::write_etc(&subject.spec, &network, &subject.dir.etc())?;
-        incarnation.state.network = network;
-        atomic::write_json(&subject.dir.state(), &incarnation.state, Class::Volatile)
-    })();
-    if done.is_err() {
-        subject.spec.network.mode = before;
-    }
-    done
 }
 
 /// Removes the cgroup if the start fails.

@@ -3,6 +3,7 @@
 //! It stays in the host's namespaces, owns the container's standard streams, log, attach socket, exit record and
 //! restart policy, and holds the life lock as long as it lives. It never interprets what the container writes.
 
+mod change;
 mod clients;
 mod exit;
 mod incarnation;
@@ -19,12 +20,10 @@ pub use log::{ENGINE, STAMP, numbered};
 use crate::error::{Context, Error, Kind, Result};
 use crate::net;
 use crate::runtime::EarlyUser;
-use crate::spec::model::Rlimit;
 use crate::stage::Channel;
 use crate::state::atomic;
 use crate::state::container::{Config, PortMapping, State, Status};
 use crate::state::lock::Life;
-use crate::state::paths::Paths;
 use crate::state::{boot, containers, events, hook, names};
 use crate::sys::process;
 use clients::Clients;
@@ -172,9 +171,9 @@ fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Pr
     let mut subject = Subject { frame, dir, config, spec, name, boot_id, ports, own_stdio, trace: Trace::default() };
     let mut warnings = Vec::new();
     let rest = || -> Result<Server> {
-        let publisher = |port: &PortMapping| publisher(&subject.frame.paths, &subject.frame.id, port);
+        let publisher = |port: &PortMapping| change::publisher(&subject.frame.paths, &subject.frame.id, port);
         subject.ports = net::bind_ports(&subject.spec.network.ports, &publisher)?;
-        keep_soft_limit(&mut subject);
+        change::keep_soft_limit(&mut subject);
         let log = LogWriter::open(&subject.config.log, &subject.dir.log())?;
         let mut clients = Clients::default();
         if let Some(fd) = attached {
@@ -190,32 +189,6 @@ fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Pr
     match rest() {
         Ok(server) => Ok((subject, server, warnings)),
         Err(e) => Err((e, Some(Box::new(subject)))),
-    }
-}
-
-/// The running container that has published the port of `wanted`.
-fn publisher(paths: &Paths, own_id: &str, wanted: &PortMapping) -> Option<String> {
-    let udp = |port: &PortMapping| port.protocol == "udp";
-    let everywhere = |ip: &str| matches!(ip, "" | "0.0.0.0" | "::" | "[::]");
-    let same = |port: &PortMapping| {
-        let overlap = port.host_ip == wanted.host_ip || everywhere(&port.host_ip) || everywhere(&wanted.host_ip);
-        overlap && port.host_port == wanted.host_port && udp(port) == udp(wanted)
-    };
-    let all = containers::list(paths).ok()?;
-    let others = all.into_iter().filter(|c| c.alive && c.id != own_id);
-    // One that joined another's network shows the other's ports.
-    let mut owners = others.filter(|c| !c.state.network.mode.starts_with("container:"));
-    owners.find(|c| c.state.network.ports.iter().any(same)).map(|c| c.name)
-}
-
-/// The limit of open files that was raised for the listeners is not the container's.
-fn keep_soft_limit(subject: &mut Subject) {
-    let rlimits = &mut subject.spec.process.rlimits;
-    if let Some(soft) = subject.ports.soft_limit
-        && rlimits.iter().all(|limit| limit.name != "nofile")
-    {
-        let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX);
-        rlimits.push(Rlimit { name: "nofile".into(), soft, hard });
     }
 }
 
@@ -253,11 +226,11 @@ impl Monitor {
                     incarnation::revive_network(&self.subject, &mut self.incarnation);
                 }
                 Ok(Served::HelperDied) => {}
-                Ok(Served::Networks(client)) => {
-                    let done = incarnation::reconnect(&mut self.subject, &mut self.incarnation);
+                Ok(Served::Changed(client)) => {
+                    let done = change::follow(&mut self.subject, &mut self.incarnation);
                     mourned.clear();
                     let text = serde_json::to_vec(&done).unwrap_or_default();
-                    self.server.clients.send(client, proto::NETWORKS, &text);
+                    self.server.clients.send(client, proto::CHANGED, &text);
                 }
                 Err(_) => break,
             }
@@ -276,6 +249,10 @@ impl Monitor {
     ) -> Result<Incarnation, Box<State>> {
         loop {
             let stopped = self.server.terminating || exit::stop_wished(&self.subject.dir);
+            // The policy may be another by now.
+            if self.server.changed && change::follow_idle(&mut self.subject).is_ok() {
+                self.server.changed = false;
+            }
             if !policy::restarts(&self.subject.config.restart, state.exit_code, state.restarts, stopped) {
                 return Err(Box::new(state));
             }
@@ -295,7 +272,11 @@ impl Monitor {
                 }
             }
             state.restarts += 1;
-            match incarnate(&mut self.subject, &state, None, &|| false) {
+            let followed = match std::mem::take(&mut self.server.changed) {
+                true => change::follow_idle(&mut self.subject),
+                false => Ok(()),
+            };
+            match followed.and_then(|()| incarnate(&mut self.subject, &state, None, &|| false)) {
                 Ok(incarnation) => {
                     let subject = &self.subject;
                     events::container(&subject.frame.paths, "restart", &subject.frame.id, &subject.name, &[]);

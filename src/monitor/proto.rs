@@ -76,8 +76,8 @@ pub const RESIZE: u8 = b'r';
 pub const DETACH: u8 = b'd';
 /// Nobody reads the client's stdout (0) or stderr (1) any more: one byte, which of them.
 pub const OUTPUT_CLOSED: u8 = b'p';
-/// The spec's networks have changed. The answer has the same kind: a `Result` as JSON.
-pub const NETWORKS: u8 = b'n';
+/// The container's files have changed: networks, ports, limits, name, restart policy. The answer has the same kind: a `Result` as JSON.
+pub const CHANGED: u8 = b'n';
 
 // Monitor to client.
 pub const STDOUT: u8 = b'o';

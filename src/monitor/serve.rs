@@ -31,8 +31,10 @@ pub struct Server {
     /// SIGTERM came: the machine or the session goes down. The container is stopped and not restarted.
     pub terminating: bool,
     kill_at: Option<Instant>,
-    /// Clients that wait for a change of the networks.
+    /// Clients that wait for a change of the container.
     reconnects: Vec<u64>,
+    /// The container's files changed while it did not run.
+    pub changed: bool,
 }
 
 /// How an incarnation ended.
@@ -49,8 +51,8 @@ pub enum Served {
     Ended(End),
     /// A helper of the network died under a container that lives on.
     HelperDied,
-    /// This client wants the networks to be what the spec says now.
-    Networks(u64),
+    /// This client wants the container to be what its files say now.
+    Changed(u64),
 }
 
 #[derive(Clone, Copy)]
@@ -88,6 +90,7 @@ impl Server {
             terminating: false,
             kill_at: None,
             reconnects: Vec::new(),
+            changed: false,
         })
     }
 
@@ -145,7 +148,7 @@ impl Server {
                 let _ = boot::signal(&inc.pidfd, libc::SIGKILL);
             }
             if let Some(client) = self.reconnects.pop() {
-                return Ok(Served::Networks(client));
+                return Ok(Served::Changed(client));
             }
         }
     }
@@ -314,9 +317,12 @@ impl Server {
                 (Request::StdinEof, None) => self.stdin_ended = true,
                 (Request::Resize { rows, columns }, Some(inc)) => inc.streams.resize(rows, columns),
                 (Request::OutputClosed { stderr }, Some(inc)) if self.pipeline => inc.streams.close_output(stderr),
-                (Request::Networks { client }, Some(_)) => self.reconnects.push(client),
-                // Between two incarnations: the next one reads the spec.
-                (Request::Networks { client }, None) => self.clients.send(client, proto::NETWORKS, b"{\"Ok\":null}"),
+                (Request::Changed { client }, Some(_)) => self.reconnects.push(client),
+                // Between two incarnations: the next one follows the files.
+                (Request::Changed { client }, None) => {
+                    self.changed = true;
+                    self.clients.send(client, proto::CHANGED, b"{\"Ok\":null}");
+                }
                 (Request::Resize { .. } | Request::OutputClosed { .. }, _) => {}
             }
             self.tell(fates);

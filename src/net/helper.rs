@@ -56,6 +56,11 @@ impl Helper {
         self.exit = Some(exit);
     }
 
+    /// What [`Helper::keep`] holds.
+    pub(crate) fn exit(&self) -> Option<BorrowedFd<'_>> {
+        self.exit.as_ref().map(AsFd::as_fd)
+    }
+
     /// Starts `command`; `inherit` stay open in it under their present numbers. Its messages are kept in memory.
     pub(crate) fn start(
         name: &str,

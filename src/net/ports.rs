@@ -16,6 +16,8 @@ const RANDOM_TRIES: usize = 32;
 /// One bound socket of the host.
 #[derive(Debug)]
 pub struct Listener {
+    /// Its name for the forwarder, never used again in the container's life.
+    pub key: u64,
     pub fd: OwnedFd,
     /// The address it is bound to; `[::]` of a dual-stack socket serves IPv4 too.
     pub local: SocketAddr,
@@ -50,6 +52,10 @@ pub struct HostPorts {
     pub listeners: Vec<Listener>,
     /// The mappings with random ports filled in.
     pub resolved: Vec<PortMapping>,
+    /// The mappings as they were asked for.
+    pub(super) wanted: Vec<PortMapping>,
+    /// The next listener's key.
+    pub(super) next: u64,
     /// The soft limit of open files before it was raised for the listeners: what programs expect to be started with.
     pub soft_limit: Option<u64>,
 }
@@ -61,6 +67,29 @@ pub type Publisher<'a> = &'a dyn Fn(&PortMapping) -> Option<String>;
 pub fn bind_ports(mappings: &[PortMapping], publisher: Publisher<'_>) -> Result<HostPorts> {
     let mut ports = HostPorts { soft_limit: room_for(mappings.len())?, ..HostPorts::default() };
     for mapping in mappings {
+        ports.bind(mapping, publisher)?;
+    }
+    Ok(ports)
+}
+
+/// What [`HostPorts::change`] has done: for the forwarder.
+#[derive(Debug)]
+pub struct PortChange {
+    /// The ports of before, with the listeners that are no more.
+    pub former: HostPorts,
+    /// Keys of listeners that are new.
+    pub opened: Vec<u64>,
+}
+
+impl PortChange {
+    /// Keys of the listeners that are no more.
+    pub fn closed(&self) -> Vec<u64> {
+        self.former.listeners.iter().map(|l| l.key).collect()
+    }
+}
+
+impl HostPorts {
+    fn bind(&mut self, mapping: &PortMapping, publisher: Publisher<'_>) -> Result<()> {
         let udp = match mapping.protocol.as_str() {
             "" | "tcp" => false,
             "udp" => true,
@@ -79,10 +108,68 @@ pub fn bind_ports(mappings: &[PortMapping], publisher: Publisher<'_>) -> Result<
             }
             _ => e,
         })?;
-        ports.resolved.push(PortMapping { host_port: local.port(), ..mapping.clone() });
-        ports.listeners.push(Listener { fd, local, container_port: mapping.container_port, udp });
+        self.add(mapping, Listener { key: self.next, fd, local, container_port: mapping.container_port, udp });
+        self.next += 1;
+        Ok(())
     }
-    Ok(ports)
+
+    fn add(&mut self, mapping: &PortMapping, listener: Listener) {
+        self.resolved.push(PortMapping { host_port: listener.local.port(), ..mapping.clone() });
+        self.wanted.push(mapping.clone());
+        self.listeners.push(listener);
+    }
+
+    /// Binds what is new in `mappings` and keeps what is there already; all or nothing. The listeners that are no more
+    /// close with the result's drop.
+    ///
+    /// # Errors
+    /// As [`bind_ports`]; nothing has changed then.
+    pub fn change(&mut self, mappings: &[PortMapping], publisher: Publisher<'_>) -> Result<PortChange> {
+        let mut left: Vec<Option<usize>> = (0..self.listeners.len()).map(Some).collect();
+        // Which present listener serves a mapping: the same one, or one of the same host port for another port inside.
+        let mut take = |fits: &dyn Fn(&PortMapping) -> bool| {
+            let found = left.iter_mut().find(|i| i.is_some_and(|i| fits(&self.wanted[i])));
+            found.and_then(Option::take)
+        };
+        let same: Vec<Option<usize>> = mappings.iter().map(|m| take(&|w| w == m)).collect();
+        let host = |m: &PortMapping| (m.host_ip.clone(), m.host_port, m.protocol.clone());
+        let fits = |m: &PortMapping, w: &PortMapping| m.host_port != 0 && host(m) == host(w);
+        let moved: Vec<Option<usize>> = mappings
+            .iter()
+            .zip(&same)
+            .map(|(m, same)| if same.is_none() { take(&|w| fits(m, w)) } else { None })
+            .collect();
+        let soft_limit = room_for(self.listeners.len() + mappings.len())?;
+        let mut bound = HostPorts::default();
+        for ((mapping, same), moved) in mappings.iter().zip(&same).zip(&moved) {
+            if same.or(*moved).is_none() {
+                bound.bind(mapping, publisher)?;
+            }
+        }
+        let mut bound = bound.listeners.into_iter();
+        let mut old: Vec<Option<Listener>> = self.listeners.drain(..).map(Some).collect();
+        let mut new = HostPorts { soft_limit: self.soft_limit.or(soft_limit), next: self.next, ..HostPorts::default() };
+        let mut opened = Vec::new();
+        for ((mapping, same), moved) in mappings.iter().zip(&same).zip(&moved) {
+            if let Some(listener) = same.and_then(|i| old[i].take()) {
+                new.add(mapping, listener);
+                continue;
+            }
+            // The descriptor of a moved one is shared with the listener that goes.
+            let listener = match moved.and_then(|i| old[i].as_ref()) {
+                Some(l) => l.fd.try_clone().ok().map(|fd| Listener { fd, ..*l }),
+                None => bound.next(),
+            };
+            if let Some(listener) = listener {
+                opened.push(new.next);
+                new.add(mapping, Listener { key: new.next, container_port: mapping.container_port, ..listener });
+                new.next += 1;
+            }
+        }
+        let mut former = std::mem::replace(self, new);
+        former.listeners = old.into_iter().flatten().collect();
+        Ok(PortChange { former, opened })
+    }
 }
 
 /// Descriptors that a monitor needs besides the listeners.
@@ -238,6 +325,40 @@ mod tests {
         assert_eq!(e.kind, Kind::Conflict);
         assert!(e.to_string().starts_with(&format!("publish port {port}/tcp: address already in use")), "{e}");
         assert!(bind(&[mapping("", free, "tcp")]).is_ok());
+    }
+
+    #[test]
+    fn changes_keep_what_stays() {
+        let mut ports = bind(&[mapping("127.0.0.1", 0, "tcp"), mapping("127.0.0.1", 0, "udp")]).unwrap();
+        let (first, udp) = (ports.resolved[0].host_port, ports.resolved[1].host_port);
+        let none: Publisher<'_> = &|_| None;
+        // One is added.
+        let wanted = [mapping("127.0.0.1", 0, "tcp"), mapping("127.0.0.1", 0, "udp"), mapping("127.0.0.2", 0, "tcp")];
+        let change = ports.change(&wanted, none).unwrap();
+        assert_eq!((change.opened.as_slice(), change.closed().as_slice()), (&[2][..], &[][..]));
+        assert_eq!((ports.resolved[0].host_port, ports.resolved[1].host_port), (first, udp));
+        // A conflict changes nothing.
+        let added = ports.resolved[2].host_port;
+        let e = ports.change(&[mapping("127.0.0.1", first, "tcp")], none).unwrap_err();
+        assert_eq!((e.kind, ports.listeners.len()), (Kind::Conflict, 3));
+        // One stays, two go.
+        let change = ports.change(&wanted[2..], none).unwrap();
+        assert_eq!((change.opened.len(), change.closed().as_slice()), (0, &[0, 1][..]));
+        drop(change);
+        assert!(TcpListener::bind(("127.0.0.1", first)).is_ok() && UdpSocket::bind(("127.0.0.1", udp)).is_ok());
+        assert_eq!(ports.resolved[0].host_port, added);
+    }
+
+    #[test]
+    fn a_host_port_goes_to_another_port_inside_without_a_gap() {
+        let free = bind(&[mapping("127.0.0.1", 0, "tcp")]).unwrap().resolved[0].host_port;
+        let mut ports = bind(&[mapping("127.0.0.1", free, "tcp")]).unwrap();
+        let moved = PortMapping { container_port: 81, ..mapping("127.0.0.1", free, "tcp") };
+        let change = ports.change(&[moved], &|_| None).unwrap();
+        assert_eq!((change.opened.as_slice(), change.closed().as_slice()), (&[1][..], &[0][..]));
+        drop(change);
+        assert_eq!(ports.listeners[0].container_port, 81);
+        TcpStream::connect(("127.0.0.1", free)).unwrap();
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::net::facts::Facts;
 use crate::net::helper::Helper;
 use crate::net::options::SlirpOptions;
-use crate::net::{HostPorts, Places, forward, pasta, places, slirp};
+use crate::net::{HostPorts, Listener, Places, PortChange, forward, pasta, places, slirp};
 use crate::spec::model::{Etc, NetMode, Network};
 use crate::state::container::NetworkState;
 use std::path::Path;
@@ -49,6 +49,31 @@ impl Active {
         self.helpers.retain(|h| !h.is_remote());
         self.helpers.push(membership);
         Ok(())
+    }
+
+    /// Has the published ports of the container of process `pid` be `ports`, which came from those before by `change`.
+    pub fn publish(&mut self, ports: &HostPorts, change: &PortChange, pid: i32) -> Result<()> {
+        let forwarder = self.helpers.iter().position(|h| h.name == forward::STAGE);
+        match (forwarder, ports.listeners.is_empty()) {
+            (None, true) => {}
+            (None, false) => {
+                let started = forward::start(pid, ports)?.finish(&mut self.warnings)?;
+                self.helpers.push(started);
+            }
+            (Some(place), true) => drop(self.helpers.remove(place)),
+            (Some(place), false) => {
+                let opened: Vec<&Listener> =
+                    ports.listeners.iter().filter(|l| change.opened.contains(&l.key)).collect();
+                forward::change(&self.helpers[place], &opened, &change.closed(), &mut self.warnings)?;
+            }
+        }
+        self.state.ports = ports.resolved.clone();
+        Ok(())
+    }
+
+    /// Ends the forwarder, whose death shows like any other.
+    pub fn stop_forwarding(&mut self) {
+        self.helpers.iter().filter(|h| h.name == forward::STAGE).for_each(Helper::kill);
     }
 
     /// Ends all helpers but the membership in user-defined networks, which is to be renewed.

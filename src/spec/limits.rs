@@ -154,6 +154,27 @@ pub fn resources(request: &RunRequest) -> Result<Resources> {
     })
 }
 
+/// The limits of a container that has `before`: what the request does not mention stays.
+pub fn change(before: &Resources, request: &RunRequest) -> Result<Resources> {
+    let keep = |asked: &Option<String>, had: Option<String>| asked.clone().or(had);
+    let size = |had: Option<u64>| had.map(|bytes| bytes.to_string());
+    let cpu_is_asked = request.cpus.is_some();
+    let merged = RunRequest {
+        memory: keep(&request.memory, size(before.memory)),
+        memory_swap: keep(&request.memory_swap, before.memory_swap.map(|bytes| bytes.to_string())),
+        memory_reservation: keep(&request.memory_reservation, size(before.memory_reservation)),
+        cpus: request.cpus.clone(),
+        cpu_quota: request.cpu_quota.or(before.cpu_quota.filter(|_| !cpu_is_asked)),
+        cpu_period: request.cpu_period.or(before.cpu_period.filter(|_| !cpu_is_asked)),
+        cpu_shares: request.cpu_shares.or(before.cpu_shares),
+        cpuset_cpus: keep(&request.cpuset_cpus, before.cpuset_cpus.clone()),
+        cpuset_mems: keep(&request.cpuset_mems, before.cpuset_mems.clone()),
+        pids_limit: request.pids_limit.or(before.pids.filter(|_| !before.pids_default)),
+        ..RunRequest::default()
+    };
+    resources(&merged)
+}
+
 /// `0-3,7` (cpuset(7) list format).
 fn check_cpu_list(text: &str) -> Result<(), &'static str> {
     for part in text.split(',').filter(|_| !text.is_empty()) {
@@ -207,6 +228,25 @@ mod tests {
         assert_eq!((some.cpu_quota, some.cpu_period, some.pids), (Some(150_000), Some(100_000), Some(50)));
         assert_eq!(with(|r| r.pids_limit = Some(0)).unwrap().pids, Some(-1));
         assert_eq!(with(|r| r.cpu_shares = Some(1)).unwrap().cpu_shares, Some(2));
+    }
+
+    #[test]
+    fn changes_keep_the_rest() {
+        let before = with(|r| {
+            r.memory = Some("64m".into());
+            r.cpu_quota = Some(5000);
+            r.pids_limit = Some(9);
+        })
+        .unwrap();
+        let request = RunRequest { cpus: Some("2".into()), ..RunRequest::default() };
+        let now = change(&before, &request).unwrap();
+        assert_eq!((now.memory, now.cpu_quota, now.pids), (Some(64 << 20), Some(200_000), Some(9)));
+        assert_eq!(change(&before, &RunRequest::default()).unwrap(), before);
+        let free = RunRequest { memory: Some("0".into()), pids_limit: Some(-1), ..RunRequest::default() };
+        let now = change(&before, &free).unwrap();
+        assert_eq!((now.memory, now.pids), (None, Some(-1)));
+        let small = RunRequest { memory_swap: Some("10m".into()), ..RunRequest::default() };
+        assert!(change(&before, &small).is_err());
     }
 
     #[test]

@@ -57,6 +57,72 @@ pub fn parse_publish(text: &str) -> Result<Vec<PortMapping>> {
         .collect())
 }
 
+/// Published ports to give up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpublish {
+    text: String,
+    /// `None`: whatever it is.
+    host: Option<(String, u16)>,
+    container_port: u16,
+    protocol: String,
+}
+
+/// `--publish-rm`: a container's port, as a whole or by what was published, as in [`parse_publish`].
+pub fn parse_unpublish(text: &str) -> Result<Vec<Unpublish>> {
+    let ports = parse_publish(text).map_err(|e| e.hint("write port[/udp] or [ip:]hostport:port[/udp]"))?;
+    let one = |p: PortMapping| Unpublish {
+        text: text.to_string(),
+        host: (p.host_port != 0 || !p.host_ip.is_empty()).then_some((p.host_ip, p.host_port)),
+        container_port: p.container_port,
+        protocol: p.protocol,
+    };
+    Ok(ports.into_iter().map(one).collect())
+}
+
+/// The published ports of a container after a change. `real`: the ports it has, with random ones filled in, if it runs.
+///
+/// # Errors
+/// `NotFound` when a port to give up is not published, `User` when one is asked for twice.
+pub fn change(
+    wanted: &[PortMapping],
+    real: &[PortMapping],
+    remove: &[Unpublish],
+    add: &[PortMapping],
+) -> Result<Vec<PortMapping>> {
+    let mut left: Vec<(&PortMapping, &PortMapping)> =
+        wanted.iter().enumerate().map(|(i, w)| (w, real.get(i).unwrap_or(w))).collect();
+    for gone in remove {
+        let before = left.len();
+        left.retain(|(wanted, real)| !gone.is(wanted) && !gone.is(real));
+        if left.len() == before {
+            return Err(Error::not_found(format!("find the published port '{}'", gone.text)));
+        }
+    }
+    let mut out: Vec<PortMapping> = left.into_iter().map(|(wanted, _)| wanted.clone()).collect();
+    for port in add {
+        if let Some(other) = out.iter().find(|other| clash(other, port)) {
+            return Err(Error::conflict(format!(
+                "publish {}/{} again: the container's port {} has it",
+                port.host_port, port.protocol, other.container_port
+            ))
+            .hint(format!("free it with --publish-rm {}:{}", other.host_port, other.container_port)));
+        }
+        out.push(port.clone());
+    }
+    Ok(out)
+}
+
+impl Unpublish {
+    fn is(&self, port: &PortMapping) -> bool {
+        let protocol = if port.protocol.is_empty() { "tcp" } else { &port.protocol };
+        let host = self
+            .host
+            .as_ref()
+            .is_none_or(|(ip, number)| *number == port.host_port && (ip.is_empty() || *ip == port.host_ip));
+        host && self.container_port == port.container_port && self.protocol == protocol
+    }
+}
+
 /// `port[-port][/protocol]` as `port/protocol` words, one each.
 pub fn parse_expose(text: &str) -> Result<Vec<String>> {
     let bad = |why: &str| Error::user(format!("read exposed port '{text}': {why}"));
@@ -195,6 +261,28 @@ mod tests {
         assert_eq!(parse_expose("80").unwrap(), ["80/tcp"]);
         assert_eq!(parse_expose("80-81/udp").unwrap(), ["80/udp", "81/udp"]);
         assert!(parse_expose("x").is_err());
+    }
+
+    #[test]
+    fn changing() {
+        let have = collect(&["8080:80", "127.0.0.1:8081:81", "82", "53:53/udp"].map(String::from), false, &[]).unwrap();
+        let mut real = have.clone();
+        real[2].host_port = 40000;
+        let after = |remove: &str, add: &str| {
+            let parsed = |text: &str| if text.is_empty() { Ok(vec![]) } else { parse_publish(text) };
+            let gone = if remove.is_empty() { vec![] } else { parse_unpublish(remove)? };
+            change(&have, &real, &gone, &parsed(add)?).map(|ports| show(&ports))
+        };
+        let rest = "127.0.0.1|8081>81/tcp |0>82/tcp |53>53/udp";
+        assert_eq!(after("80", "").unwrap(), rest);
+        assert_eq!(after("8080:80", "90:90").unwrap(), format!("{rest} |90>90/tcp"));
+        assert_eq!(after("40000:82", "").unwrap(), "|8080>80/tcp 127.0.0.1|8081>81/tcp |53>53/udp");
+        assert_eq!(after("127.0.0.1:8081:81", "").unwrap(), "|8080>80/tcp |0>82/tcp |53>53/udp");
+        assert_eq!(after("8080:80", "8080:88").unwrap(), format!("{rest} |8080>88/tcp"));
+        for bad in ["81/udp", "8082:81", "127.0.0.2:8081:81", "x"] {
+            assert!(after(bad, "").is_err(), "{bad}");
+        }
+        assert!(after("", "8080:81").unwrap_err().to_string().contains("--publish-rm 8080:80"));
     }
 
     #[test]

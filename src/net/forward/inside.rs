@@ -54,6 +54,9 @@ pub(super) struct Inside {
     looked: Option<Instant>,
     keeps_ipv4: bool,
     keeps_ipv6: bool,
+    /// /proc/sys is read-only (we are in a container ourselves), of IPv4 and IPv6: by the published port, which also
+    /// catches connections that the container opens from it.
+    by_port: [bool; 2],
     /// Clients with a route in the port table, and how many flows each has.
     clients: HashMap<IpAddr, usize>,
 }
@@ -64,21 +67,39 @@ impl Inside {
         let mut netlink = Netlink::open()?;
         netlink.link_up(LOOPBACK)?;
         let mut notes = Vec::new();
-        let ipv4 = keep_addresses(&mut netlink, false, tcp, udp);
+        let ipv4 = keep_addresses(&mut netlink, false);
         if let Err(e) = &ipv4 {
             notes.push(format!("programs behind published ports don't see their clients' addresses: {e}"));
         }
         // A container without IPv6 is nothing to report.
-        let ipv6 = keep_addresses(&mut netlink, true, tcp, udp);
-        let inside = Inside {
+        let ipv6 = keep_addresses(&mut netlink, true);
+        let by_port = [marks_are_kept(false).is_err(), marks_are_kept(true).is_err()];
+        let mut inside = Inside {
             netlink,
+            by_port,
             known: Known::default(),
             looked: None,
             keeps_ipv4: ipv4.is_ok(),
             keeps_ipv6: ipv6.is_ok(),
             clients: HashMap::new(),
         };
+        if let Err(e) = inside.publish(tcp, udp) {
+            notes.push(format!("programs behind published ports don't see their clients' addresses: {e}"));
+        }
         Ok((inside, notes))
+    }
+
+    /// The rules of further published ports. Those of ports that are closed again do no harm: they concern marked
+    /// packets and present clients only.
+    pub(super) fn publish(&mut self, tcp: &[u16], udp: &[u16]) -> Result<()> {
+        let families = [(false, self.keeps_ipv4), (true, self.keeps_ipv6)];
+        for ipv6 in families.into_iter().filter(|(_, keeps)| *keeps).map(|(ipv6, _)| ipv6) {
+            if self.by_port[usize::from(ipv6)] {
+                add_rules(&mut self.netlink, ipv6, libc::IPPROTO_TCP, tcp, MARK_TABLE)?;
+            }
+            add_rules(&mut self.netlink, ipv6, libc::IPPROTO_UDP, udp, PORT_TABLE)?;
+        }
+        Ok(())
     }
 
     /// The ways to `port` for a client, best first. IPv4-mapped clients must have been unmapped.
@@ -197,26 +218,23 @@ fn with_address(way: Way, from: Option<SocketAddr>) -> Vec<Way> {
     }
 }
 
-/// The rules of one family, as described at the head of this file.
-fn keep_addresses(netlink: &mut Netlink, ipv6: bool, tcp: &[u16], udp: &[u16]) -> Result<()> {
+/// The rule of one family for marked packets, as described at the head of this file.
+fn keep_addresses(netlink: &mut Netlink, ipv6: bool) -> Result<()> {
     netlink.add_local_default(MARK_TABLE, ipv6)?;
-    let rule = Rule { priority: MARK_PRIORITY, table: MARK_TABLE, mark: Some(MARK), ..Rule::default() };
-    netlink.add_rule(ipv6, rule)?;
+    netlink.add_rule(ipv6, Rule { priority: MARK_PRIORITY, table: MARK_TABLE, mark: Some(MARK), ..Rule::default() })
+}
+
+/// Has answers carry the marks of what they answer.
+fn marks_are_kept(ipv6: bool) -> Result<()> {
     let family = if ipv6 { "ipv6" } else { "ipv4" };
-    let marked =
-        set_sysctl("net/ipv4/tcp_fwmark_accept").and_then(|()| set_sysctl(&format!("net/{family}/fwmark_reflect")));
-    if marked.is_err() {
-        // /proc/sys is read-only (we are in a container ourselves): by port, which also catches connections that the
-        // container opens from a published port.
-        for (first, last) in ranges(tcp) {
-            let source_ports = Some((libc::IPPROTO_TCP as u8, first, last));
-            netlink
-                .add_rule(ipv6, Rule { priority: PORT_PRIORITY, table: MARK_TABLE, source_ports, ..Rule::default() })?;
-        }
-    }
-    for (first, last) in ranges(udp) {
-        let source_ports = Some((libc::IPPROTO_UDP as u8, first, last));
-        netlink.add_rule(ipv6, Rule { priority: PORT_PRIORITY, table: PORT_TABLE, source_ports, ..Rule::default() })?;
+    set_sysctl("net/ipv4/tcp_fwmark_accept").and_then(|()| set_sysctl(&format!("net/{family}/fwmark_reflect")))
+}
+
+/// Sends what comes from these ports to `table` first.
+fn add_rules(netlink: &mut Netlink, ipv6: bool, protocol: i32, ports: &[u16], table: u32) -> Result<()> {
+    for (first, last) in ranges(ports) {
+        let source_ports = Some((protocol as u8, first, last));
+        netlink.add_rule(ipv6, Rule { priority: PORT_PRIORITY, table, source_ports, ..Rule::default() })?;
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ mod tcp;
 mod udp;
 
 use crate::error::{Context, Error, Result};
-use crate::net::HostPorts;
 use crate::net::helper::Helper;
+use crate::net::{HostPorts, Listener};
 use crate::stage::{self, Channel, Streams};
 use inside::Inside;
 use rustix::event::epoll;
@@ -35,15 +35,20 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// What a listener is for; its descriptor travels beside it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Port {
+    /// [`Listener::key`](crate::net::Listener::key).
+    key: u64,
     inside: u16,
     udp: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
-    /// Whose namespaces to join.
+    /// Whose namespaces to join; of no meaning once they are joined.
     pid: i32,
+    /// To be forwarded from now on.
     ports: Vec<Port>,
+    /// Keys of listeners to close. Their connections live on.
+    closed: Vec<u64>,
     more: bool,
 }
 
@@ -62,14 +67,37 @@ pub(super) fn start(pid: i32, ports: &HostPorts) -> Result<Starting> {
     let child = stage::spawn(STAGE, &[], &[theirs.as_fd()], Streams::Null, false)?;
     drop(theirs);
     let helper = Helper::adopt(STAGE, child.pid, child.pidfd);
-    let chunks = ports.listeners.chunks(FRAME_FDS);
-    let last = chunks.len().saturating_sub(1);
-    for (i, chunk) in chunks.enumerate() {
-        let fds: Vec<BorrowedFd<'_>> = chunk.iter().map(|l| l.fd.as_fd()).collect();
-        let ports = chunk.iter().map(|l| Port { inside: l.container_port, udp: l.udp }).collect();
-        channel.send(&Request { pid, ports, more: i < last }, &fds).context("start the port forwarder")?;
-    }
+    let listeners: Vec<&Listener> = ports.listeners.iter().collect();
+    send(&channel, pid, &listeners, &[]).context("start the port forwarder")?;
     Ok(Starting { helper, channel })
+}
+
+/// Has a running forwarder serve `opened` and close the listeners with the keys `closed`.
+pub(super) fn change(helper: &Helper, opened: &[&Listener], closed: &[u64], notes: &mut Vec<String>) -> Result<()> {
+    let changing = "change the forwarded ports";
+    let fd = helper.exit().ok_or_else(|| Error::bug("change the forwarded ports: no channel"))?;
+    let channel = Channel::from_fd(fd.try_clone_to_owned().context("copy a descriptor")?);
+    send(&channel, 0, opened, closed).context(changing)?;
+    let answer = channel.recv::<Answer>().context(changing)?;
+    let (answer, _) = answer.ok_or_else(|| Error::bug("change the forwarded ports: the forwarder died"))?;
+    notes.extend(answer.context(changing)?);
+    Ok(())
+}
+
+fn send(channel: &Channel, pid: i32, opened: &[&Listener], closed: &[u64]) -> Result<()> {
+    let mut closed = closed.to_vec();
+    let mut left = opened;
+    loop {
+        let (chunk, rest) = left.split_at(left.len().min(FRAME_FDS));
+        let fds: Vec<BorrowedFd<'_>> = chunk.iter().map(|l| l.fd.as_fd()).collect();
+        let ports = chunk.iter().map(|l| Port { key: l.key, inside: l.container_port, udp: l.udp }).collect();
+        let more = !rest.is_empty();
+        channel.send(&Request { pid, ports, closed: std::mem::take(&mut closed), more }, &fds)?;
+        if !more {
+            return Ok(());
+        }
+        left = rest;
+    }
 }
 
 impl Starting {
@@ -169,9 +197,9 @@ impl Forwarder {
             let (request, fds) = channel.recv::<Request>()?.ok_or_else(|| Error::bug("forward ports: no request"))?;
             for (port, fd) in request.ports.iter().zip(fds) {
                 if port.udp {
-                    udp.add_listener(fd, port.inside);
+                    udp.add_listener(*port, fd);
                 } else {
-                    tcp.add_listener(fd, port.inside);
+                    tcp.add_listener(*port, fd);
                 }
             }
             if !request.more {
@@ -197,6 +225,33 @@ impl Forwarder {
         [self.tcp.patience(), udp].into_iter().flatten().min()
     }
 
+    /// Opens and closes listeners; the answer follows the last frame of a change.
+    fn change(&mut self, channel: &Channel, request: Request, fds: Vec<OwnedFd>) {
+        for key in &request.closed {
+            self.tcp.close_listener(*key, &self.epoll);
+            self.udp.close_listener(*key, &self.epoll, &mut self.inside);
+        }
+        let ports =
+            |udp: bool| -> Vec<u16> { request.ports.iter().filter(|p| p.udp == udp).map(|p| p.inside).collect() };
+        let mut answer = self.inside.publish(&ports(false), &ports(true));
+        for (port, fd) in request.ports.iter().zip(fds) {
+            let watched = match port.udp {
+                true => {
+                    let slot = self.udp.add_listener(*port, fd);
+                    self.udp.watch_one(slot, &self.epoll)
+                }
+                false => {
+                    let slot = self.tcp.add_listener(*port, fd);
+                    self.tcp.watch_one(slot, &self.epoll)
+                }
+            };
+            answer = answer.and(watched);
+        }
+        if !request.more {
+            let _ = channel.send(&Answer::from(answer.map(|()| Vec::new())), &[]);
+        }
+    }
+
     fn run(mut self, channel: &Channel) -> Result<()> {
         let mut space = [MaybeUninit::<epoll::Event>::uninit(); 256];
         let mut swept = Instant::now();
@@ -210,8 +265,8 @@ impl Forwarder {
             let now = Instant::now();
             for event in events.iter() {
                 match Token::unpack(event.data.u64()) {
-                    Token::Channel => match channel.recv::<serde_json::Value>() {
-                        Ok(Some(_)) => {}
+                    Token::Channel => match channel.recv::<Request>() {
+                        Ok(Some((request, fds))) => self.change(channel, request, fds),
                         _ => return Ok(()), // the monitor has ended
                     },
                     Token::TcpListener(slot) => self.tcp.accept(slot, &self.epoll, &mut self.inside),

@@ -2,7 +2,7 @@
 
 use super::inside::{Inside, Way};
 use super::pump::{Direction, Peer, Pipes, Turn};
-use super::{Token, watch};
+use super::{Port, Token, watch};
 use crate::error::Result;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
@@ -32,6 +32,7 @@ pub(super) enum Side {
 
 #[derive(Debug)]
 struct Listener {
+    key: u64,
     fd: OwnedFd,
     /// Port inside.
     port: u16,
@@ -60,7 +61,8 @@ struct Slot {
 /// All TCP listeners and connections.
 #[derive(Debug, Default)]
 pub(super) struct Tcp {
-    listeners: Vec<Listener>,
+    /// By slot, since events name them so; closed ones are `None`.
+    listeners: Vec<Option<Listener>>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     /// Connections that used up their share.
@@ -71,21 +73,45 @@ pub(super) struct Tcp {
 }
 
 impl Tcp {
-    pub(super) fn add_listener(&mut self, fd: OwnedFd, port: u16) {
-        self.listeners.push(Listener { fd, port, pending: true });
+    /// Gives its slot.
+    pub(super) fn add_listener(&mut self, port: Port, fd: OwnedFd) -> usize {
+        let listener = Some(Listener { key: port.key, fd, port: port.inside, pending: true });
+        let slot = self.listeners.iter().position(Option::is_none).unwrap_or(self.listeners.len());
+        match self.listeners.get_mut(slot) {
+            Some(free) => *free = listener,
+            None => self.listeners.push(listener),
+        }
+        slot
+    }
+
+    /// Accepts nothing more there; what was accepted lives on.
+    pub(super) fn close_listener(&mut self, key: u64, epoll: &OwnedFd) {
+        if let Some(slot) = self.listeners.iter_mut().find(|l| l.as_ref().is_some_and(|l| l.key == key))
+            && let Some(listener) = slot.take()
+        {
+            // The monitor has the socket open too: closing ours would not take it out of the set.
+            let _ = rustix::event::epoll::delete(epoll, &listener.fd);
+        }
     }
 
     pub(super) fn ports(&self) -> Vec<u16> {
-        self.listeners.iter().map(|l| l.port).collect()
+        self.listeners.iter().flatten().map(|l| l.port).collect()
     }
 
     pub(super) fn watch(&self, epoll: &OwnedFd) -> Result<()> {
-        self.listeners.iter().enumerate().try_for_each(|(i, l)| watch(epoll, &l.fd, Token::TcpListener(i)))
+        (0..self.listeners.len()).try_for_each(|slot| self.watch_one(slot, epoll))
+    }
+
+    pub(super) fn watch_one(&self, slot: usize, epoll: &OwnedFd) -> Result<()> {
+        match &self.listeners[slot] {
+            Some(listener) => watch(epoll, &listener.fd, Token::TcpListener(slot)),
+            None => Ok(()),
+        }
     }
 
     /// How long the loop may sleep on our account; `None` = until an event.
     pub(super) fn patience(&self) -> Option<Duration> {
-        let pending = self.listeners.iter().any(|l| l.pending);
+        let pending = self.listeners.iter().flatten().any(|l| l.pending);
         match (self.backlog.is_empty(), pending, self.starved) {
             (false, ..) | (true, true, false) => Some(Duration::ZERO),
             (true, true, true) => Some(STARVED),
@@ -104,7 +130,7 @@ impl Tcp {
             }
         }
         for listener in 0..self.listeners.len() {
-            if self.listeners[listener].pending {
+            if self.listeners[listener].as_ref().is_some_and(|l| l.pending) {
                 self.accept(listener, epoll, inside);
             }
         }
@@ -112,11 +138,12 @@ impl Tcp {
 
     /// Accepts what waits at a listener.
     pub(super) fn accept(&mut self, listener: usize, epoll: &OwnedFd, inside: &mut Inside) {
-        self.listeners[listener].pending = true;
         for _ in 0..ACCEPTS {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let port = self.listeners[listener].port;
-            match rustix::net::acceptfrom_with(&self.listeners[listener].fd, flags) {
+            let Some(Some(listener)) = self.listeners.get_mut(listener) else { return };
+            listener.pending = true;
+            let port = listener.port;
+            match rustix::net::acceptfrom_with(&listener.fd, flags) {
                 Ok((fd, Some(address))) => {
                     self.starved = false;
                     if let Ok(address) = SocketAddr::try_from(address) {
@@ -130,7 +157,7 @@ impl Tcp {
                     return;
                 }
                 Err(_) => {
-                    self.listeners[listener].pending = false;
+                    listener.pending = false;
                     return;
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::inside::{Inside, Way};
 use super::tcp::plain;
-use super::{Token, watch};
+use super::{Port, Token, watch};
 use crate::error::Result;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg};
 use rustix::io::Errno;
@@ -34,6 +34,7 @@ enum Arrived {
 
 #[derive(Debug)]
 struct Listener {
+    key: u64,
     fd: OwnedFd,
     port: u16,
     /// Datagrams may be waiting.
@@ -66,7 +67,8 @@ struct Slot {
 /// All UDP listeners and flows.
 #[derive(Debug, Default)]
 pub(super) struct Udp {
-    listeners: Vec<Listener>,
+    /// By slot, since events and flows name them so; closed ones are `None`.
+    listeners: Vec<Option<Listener>>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     table: HashMap<Key, usize>,
@@ -76,17 +78,46 @@ pub(super) struct Udp {
 }
 
 impl Udp {
-    pub(super) fn add_listener(&mut self, fd: OwnedFd, port: u16) {
+    /// Gives its slot.
+    pub(super) fn add_listener(&mut self, port: Port, fd: OwnedFd) -> usize {
         self.buffer.resize(DATAGRAM, 0);
-        self.listeners.push(Listener { fd, port, pending: true, ipv4_only: false });
+        let listener = Some(Listener { key: port.key, fd, port: port.inside, pending: true, ipv4_only: false });
+        let slot = self.listeners.iter().position(Option::is_none).unwrap_or(self.listeners.len());
+        match self.listeners.get_mut(slot) {
+            Some(free) => *free = listener,
+            None => self.listeners.push(listener),
+        }
+        slot
+    }
+
+    /// Ends the listener and its flows, which have no other way back.
+    pub(super) fn close_listener(&mut self, key: u64, epoll: &OwnedFd, inside: &mut Inside) {
+        let place = self.listeners.iter().position(|l| l.as_ref().is_some_and(|l| l.key == key));
+        let Some(place) = place else { return };
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].flow.as_ref().is_some_and(|f| f.listener == place) {
+                self.remove(slot, inside);
+            }
+        }
+        if let Some(listener) = self.listeners[place].take() {
+            // The monitor has the socket open too: closing ours would not take it out of the set.
+            let _ = rustix::event::epoll::delete(epoll, &listener.fd);
+        }
     }
 
     pub(super) fn ports(&self) -> Vec<u16> {
-        self.listeners.iter().map(|l| l.port).collect()
+        self.listeners.iter().flatten().map(|l| l.port).collect()
     }
 
     pub(super) fn watch(&self, epoll: &OwnedFd) -> Result<()> {
-        self.listeners.iter().enumerate().try_for_each(|(i, l)| watch(epoll, &l.fd, Token::UdpListener(i)))
+        (0..self.listeners.len()).try_for_each(|slot| self.watch_one(slot, epoll))
+    }
+
+    pub(super) fn watch_one(&self, slot: usize, epoll: &OwnedFd) -> Result<()> {
+        match &self.listeners[slot] {
+            Some(listener) => watch(epoll, &listener.fd, Token::UdpListener(slot)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -94,13 +125,13 @@ impl Udp {
     }
 
     pub(super) fn has_backlog(&self) -> bool {
-        !self.unread.is_empty() || self.listeners.iter().any(|l| l.pending)
+        !self.unread.is_empty() || self.listeners.iter().flatten().any(|l| l.pending)
     }
 
     /// Gives sockets with waiting datagrams another turn.
     pub(super) fn work_off(&mut self, epoll: &OwnedFd, inside: &mut Inside, now: Instant) {
         for listener in 0..self.listeners.len() {
-            if self.listeners[listener].pending {
+            if self.listeners[listener].as_ref().is_some_and(|l| l.pending) {
                 self.receive(listener, epoll, inside, now);
             }
         }
@@ -112,9 +143,10 @@ impl Udp {
     /// Passes datagrams of clients inside.
     pub(super) fn receive(&mut self, listener: usize, epoll: &OwnedFd, inside: &mut Inside, now: Instant) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        self.listeners[listener].pending = true;
         for _ in 0..BURST {
-            match receive_one(&self.listeners[listener].fd, &mut buffer) {
+            let Some(Some(from)) = self.listeners.get_mut(listener) else { break };
+            from.pending = true;
+            match receive_one(&from.fd, &mut buffer) {
                 Ok((length, client, arrived)) => {
                     let Some(address) = socket_address(&client) else { continue };
                     let key = (listener, address, arrived.address());
@@ -126,7 +158,7 @@ impl Udp {
                 // An ICMP error that a past answer of ours caused.
                 Err(nix::errno::Errno::ECONNREFUSED | nix::errno::Errno::EHOSTUNREACH) => {}
                 Err(_) => {
-                    self.listeners[listener].pending = false;
+                    from.pending = false;
                     break;
                 }
             }
@@ -160,7 +192,9 @@ impl Udp {
             match rustix::net::recv(&flow.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
                 Ok((_, length)) => {
                     (flow.last, flow.answered) = (now, true);
-                    send_back(&self.listeners[flow.listener].fd, &buffer[..length.min(DATAGRAM)], flow);
+                    if let Some(listener) = &self.listeners[flow.listener] {
+                        send_back(&listener.fd, &buffer[..length.min(DATAGRAM)], flow);
+                    }
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
@@ -178,8 +212,9 @@ impl Udp {
         if let Some(flow) = &self.slots[slot].flow
             && flow.way.to.is_ipv6()
             && !flow.answered
+            && let Some(listener) = &mut self.listeners[flow.listener]
         {
-            self.listeners[flow.listener].ipv4_only = true;
+            listener.ipv4_only = true;
         }
         self.remove(slot, inside);
     }
@@ -222,7 +257,8 @@ impl Udp {
     }
 
     fn connect(&self, listener: usize, client: SocketAddr, inside: &mut Inside) -> Option<(OwnedFd, Way)> {
-        let Listener { port, ipv4_only, .. } = self.listeners[listener];
+        let Listener { port, ipv4_only, .. } = self.listeners[listener].as_ref()?;
+        let (port, ipv4_only) = (*port, *ipv4_only);
         for way in inside.ways(client, port) {
             if ipv4_only && way.to.is_ipv6() {
                 continue;

@@ -53,6 +53,28 @@ pub(super) fn plan(r: &Resources) -> Vec<Limit> {
     out
 }
 
+/// The files to write where other limits apply already, in an order the kernel accepts.
+pub(super) fn changes(before: &Resources, now: &Resources) -> Vec<Limit> {
+    let (old, new) = (plan(before), plan(now));
+    let gone =
+        old.iter().filter(|o| new.iter().all(|n| n.file != o.file)).map(|o| Limit { value: none(o.file), ..o.clone() });
+    let mut out: Vec<Limit> = gone.collect();
+    out.extend(new.iter().filter(|n| !old.contains(n)).cloned());
+    out
+}
+
+/// The kernel's value of a file that limits nothing.
+fn none(file: &str) -> String {
+    match file {
+        "memory.low" => "0",
+        "cpu.max" => "max 100000",
+        "cpu.weight" => "100",
+        "cpuset.cpus" | "cpuset.mems" => "\n",
+        _ => "max",
+    }
+    .to_string()
+}
+
 /// Docker counts memory and swap together and allows as much swap as memory by default; v2 counts swap alone.
 fn swap_max(r: &Resources) -> Option<String> {
     match (r.memory, r.memory_swap) {
@@ -131,6 +153,16 @@ mod tests {
             ]
         );
         assert_eq!((weight(2), weight(262_144), weight(0)), (1, 10_000, 1));
+    }
+
+    #[test]
+    fn changes_write_what_differs() {
+        let before = Resources { memory: Some(100), cpu_shares: Some(2), pids: Some(5), ..Resources::default() };
+        let now = Resources { memory: Some(300), pids: Some(5), ..Resources::default() };
+        let files: Vec<_> = changes(&before, &now).into_iter().map(|l| (l.file, l.value)).collect();
+        let of = |file, value: &str| (file, value.to_string());
+        assert_eq!(files, [of("cpu.weight", "100"), of("memory.max", "300"), of("memory.swap.max", "300")]);
+        assert!(changes(&now, &now).is_empty());
     }
 
     #[test]

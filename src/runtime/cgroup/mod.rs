@@ -66,6 +66,20 @@ pub fn create(id: &str, resources: &Resources) -> Result<(Option<Cgroup>, Vec<St
     Ok((Some(Cgroup { path, dir }), warnings))
 }
 
+/// Sets the limits of a cgroup that [`create`] has made with `before`. The warnings name what could not be limited.
+///
+/// # Errors
+/// A limit that the kernel refuses; those before it in [`Resources`] apply.
+pub fn update(path: Option<&Path>, before: &Resources, now: &Resources) -> Result<Vec<String>> {
+    let plan = limits::changes(before, now);
+    let Some(path) = path.filter(|p| p.exists()) else {
+        return Ok(limits::warnings(&plan, &[], true, "the container has no cgroup of its own"));
+    };
+    let controllers = base::words(&path.join("cgroup.controllers"));
+    limits::apply(path, &plan, &controllers)?;
+    Ok(limits::warnings(&plan, &controllers, true, "it is not delegated to this user"))
+}
+
 impl Cgroup {
     /// Whether the kernel killed a process of it for want of memory (memory.events, field `oom_kill`).
     pub fn oom_killed(&self) -> bool {
