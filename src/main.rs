@@ -4,7 +4,7 @@
 //! first: monitors and PID 1s must not pay for the command line parser.
 
 use coracle::build;
-use coracle::engine::{cp, doctor, exec, size, volume};
+use coracle::engine::{cp, doctor, exec, size, unshare, volume};
 use coracle::image::diff;
 use coracle::runtime::{self, fuse, init, jobs, owned};
 use coracle::{cli, monitor, net, stage};
@@ -16,6 +16,7 @@ const STAGES: &[(&str, stage::Entry)] = &[
     ("exec", runtime::exec_stage),
     (fuse::STAGE, fuse::main),
     (exec::HOLD_STAGE, exec::hold_main),
+    (unshare::STAGE, unshare::main),
     (monitor::STAGE, monitor::main),
     (net::forward::STAGE, net::forward::main),
     (net::GUARD_STAGE, net::guard),

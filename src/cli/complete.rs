@@ -109,6 +109,8 @@ fn kind(path: &[&str], positional: usize) -> Names {
     let first = |names: Names| if positional == 0 { names } else { Names::Nothing };
     match path {
         ["image", "inspect" | "rm" | "exists"] | ["rmi"] => many(Names::Images),
+        ["image", "mount" | "unmount"] => many(Names::Images),
+        ["mount" | "unmount"] | ["container", "mount" | "unmount"] => many(Names::Containers),
         ["manifest", "add" | "create"] => many(Names::Images),
         ["manifest", _] => first(Names::Images),
         ["volume", "inspect" | "rm" | "mount" | "unmount"] => many(Names::Volumes),

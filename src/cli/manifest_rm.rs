@@ -19,13 +19,18 @@ pub struct Args {
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let store = Store::open(&cx.engine.paths)?;
     let code = output::remove_code(cx);
-    let result = output::each(&args.lists, code, |text| {
+    let mut worst = 0;
+    for text in &args.lists {
         let removed = manifest::find(&store, text).and_then(|list| manifest::unlist(&store, &list, text, false));
         match removed {
-            Err(e) if e.kind == Kind::NotFound && args.ignore => Ok(()),
-            other => rmi::report(&other?, cx),
+            Ok(removed) => rmi::report(&removed, cx)?,
+            Err(e) if e.kind == Kind::NotFound && args.ignore => {}
+            Err(e) => {
+                worst = worst.max(code(&e));
+                rmi::complain(&e);
+            }
         }
-    });
+    }
     images::collect(&cx.engine, store)?;
-    result
+    Ok(worst)
 }

@@ -52,6 +52,7 @@ mod manifest_inspect;
 mod manifest_push;
 mod manifest_remove;
 mod manifest_rm;
+mod mount;
 mod network_connect;
 mod network_create;
 mod network_disconnect;
@@ -97,6 +98,8 @@ mod tag;
 pub mod template;
 pub mod term;
 mod top;
+mod unmount;
+mod unshare;
 mod untag;
 mod update;
 mod usage;
@@ -220,6 +223,7 @@ pub enum Command {
     Login(login::Args),
     Logout(logout::Args),
     Logs(logs::Args),
+    Mount(mount::Args),
     Port(port::Args),
     Ps(ps::Args),
     Pull(pull::Args),
@@ -236,6 +240,9 @@ pub enum Command {
     Stop(stop::Args),
     Tag(tag::Args),
     Top(top::Args),
+    #[command(visible_alias = "umount")]
+    Unmount(unmount::Args),
+    Unshare(unshare::Args),
     Untag(untag::Args),
     Update(Box<update::Args>),
     Version(version::Args),
@@ -296,6 +303,9 @@ pub enum ContainerCommand {
     Inspect(inspect::Args),
     Kill(kill::Args),
     Logs(logs::Args),
+    Mount(mount::Args),
+    #[command(visible_alias = "umount")]
+    Unmount(unmount::Args),
     Port(port::Args),
     Rename(rename::Args),
     Restart(restart::Args),
@@ -321,11 +331,14 @@ pub enum ImageCommand {
     History(history::Args),
     Import(import::Args),
     Load(load::Args),
+    Mount(mount::ImageArgs),
     Pull(pull::Args),
     Push(push::Args),
     Save(save::Args),
     Tag(tag::Args),
     Tree(image_tree::Args),
+    #[command(visible_alias = "umount")]
+    Unmount(unmount::Args),
     Untag(untag::Args),
     #[command(visible_alias = "list")]
     Ls(images::Args),
@@ -406,6 +419,7 @@ impl Command {
             Command::Login(a) => login::run(a, cx),
             Command::Logout(a) => logout::run(a, cx),
             Command::Logs(a) => logs::run(a, cx),
+            Command::Mount(a) => mount::run(a, cx),
             Command::Port(a) => port::run(a, cx),
             Command::Ps(a) => ps::run(a, cx),
             Command::Pull(a) => pull::run(a, cx),
@@ -422,6 +436,8 @@ impl Command {
             Command::Stop(a) => stop::run(a, cx),
             Command::Tag(a) => tag::run(a, cx),
             Command::Top(a) => top::run(a, cx),
+            Command::Unmount(a) => unmount::run(a, cx),
+            Command::Unshare(a) => unshare::run(a, cx),
             Command::Untag(a) => untag::run(a, cx),
             Command::Update(a) => update::run(*a, cx),
             Command::Version(a) => version::run(a, cx),
@@ -464,6 +480,8 @@ impl ContainerCommand {
             ContainerCommand::Inspect(a) => inspect::run_as(engine::inspect::Type::Container, a, cx),
             ContainerCommand::Kill(a) => kill::run(a, cx),
             ContainerCommand::Logs(a) => logs::run(a, cx),
+            ContainerCommand::Mount(a) => mount::run(a, cx),
+            ContainerCommand::Unmount(a) => unmount::run(a, cx),
             ContainerCommand::Port(a) => port::run(a, cx),
             ContainerCommand::Rename(a) => rename::run(a, cx),
             ContainerCommand::Restart(a) => restart::run(a, cx),
@@ -490,6 +508,8 @@ impl ImageCommand {
             ImageCommand::History(a) => history::run(a, cx),
             ImageCommand::Import(a) => import::run(a, cx),
             ImageCommand::Load(a) => load::run(a, cx),
+            ImageCommand::Mount(a) => mount::run_image(a, cx),
+            ImageCommand::Unmount(a) => unmount::run_image(a, cx),
             ImageCommand::Pull(a) => pull::run(a, cx),
             ImageCommand::Push(a) => push::run(a, cx),
             ImageCommand::Save(a) => save::run(a, cx),

@@ -57,7 +57,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     Ok(worst)
 }
 
-fn complain(e: &Error) {
+pub fn complain(e: &Error) {
     let _ = writeln!(std::io::stderr(), "coracle: {e}");
 }
 

@@ -227,7 +227,11 @@ impl Command {
     fn runs_containers(&self) -> bool {
         use super::ContainerCommand as C;
         let grouped = matches!(self, Command::Container(C::Create(_) | C::Exec(_) | C::Run(_) | C::Start(_)));
-        grouped || matches!(self, Command::Create(_) | Command::Exec(_) | Command::Run(_) | Command::Start(_))
+        grouped
+            || matches!(
+                self,
+                Command::Create(_) | Command::Exec(_) | Command::Run(_) | Command::Start(_) | Command::Unshare(_)
+            )
     }
 
     /// Commands that work without HOME.

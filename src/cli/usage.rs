@@ -18,7 +18,6 @@ const ABSENT: &[&str] = &[
     "init",
     "kube",
     "machine",
-    "mount",
     "node",
     "pause",
     "plugin",
@@ -29,9 +28,7 @@ const ABSENT: &[&str] = &[
     "stack",
     "swarm",
     "trust",
-    "unmount",
     "unpause",
-    "unshare",
 ];
 
 /// clap's error about `words` (argv without its first) as one of ours.

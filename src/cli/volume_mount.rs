@@ -30,5 +30,5 @@ pub(super) fn as_root(what: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::denied(format!("{what}: its files belong to ids that only root of a user namespace may use"))
-        .hint("run it in 'podman unshare' or 'unshare --map-auto --map-root-user'; `volume inspect` tells the path, `volume export` and `cp` copy files"))
+        .hint("run it in 'coracle unshare'; `volume inspect` tells the path, `volume export` and `cp` copy files"))
 }

@@ -22,6 +22,7 @@ pub mod login;
 pub mod logout;
 pub mod logs;
 pub mod manifest;
+pub mod mounts;
 pub mod network;
 pub mod prune;
 pub mod ps;
@@ -43,6 +44,7 @@ pub mod term;
 pub mod top;
 mod transport;
 pub mod tree;
+pub mod unshare;
 pub mod update;
 pub mod volume;
 

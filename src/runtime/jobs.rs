@@ -59,6 +59,39 @@ impl RootFs {
     }
 }
 
+impl RootFs {
+    /// The container's files, read-only and attached nowhere, in the present namespaces. It may run: then what changes
+    /// afterwards need not be seen.
+    pub fn view(&self) -> Result<OwnedFd> {
+        let whole = self.rootfs.clone().or_else(|| flat::is_flat(&self.work).then(|| self.upper.clone()));
+        if let Some(dir) = whole {
+            return mount_view(&[dir], None);
+        }
+        // Before the first start there is none.
+        let upper = self.upper.is_dir().then(|| self.upper.clone());
+        let lowers: Vec<PathBuf> = upper.into_iter().chain(self.layers.lowers.iter().cloned()).collect();
+        mount_view(&lowers, self.layers.data.as_deref())
+    }
+}
+
+/// The layers (top-most first) as one read-only tree, attached nowhere, in the present namespaces.
+pub fn mount_view(lowers: &[PathBuf], data: Option<&Path>) -> Result<OwnedFd> {
+    let read_only = u64::from(rustix::mount::MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
+    let view = match lowers {
+        [] => crate::sys::mount::create("tmpfs", &[], 0).context("mount an empty directory")?,
+        // An overlay has two at least.
+        [one] if data.is_none() => {
+            let dir = open(one, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .with_context(|| format!("open {}", one.display()))?;
+            crate::sys::mount::clone_tree(dir.as_fd(), Path::new(""), false)
+                .with_context(|| format!("mount {}", one.display()))?
+        }
+        _ => rootfs::read_only(lowers, data)?,
+    };
+    crate::sys::mount::set_attr(view.as_fd(), read_only, 0, 0, false).context("make the mount read-only")?;
+    Ok(view)
+}
+
 /// Mounts a stopped container's root inside a job (`WorkNs::New`) and gives a descriptor of its root directory: gone
 /// when the job ends. Use it with openat2(RESOLVE_IN_ROOT) (`sys::rooted`) only. Never while the container runs: two
 /// overlays on one upper directory corrupt it.

@@ -84,7 +84,7 @@ pub(crate) fn cstring(text: impl Into<Vec<u8>>) -> Result<CString> {
 }
 
 /// Our environment.
-fn environment() -> Result<Vec<CString>> {
+pub(crate) fn environment() -> Result<Vec<CString>> {
     std::env::vars_os()
         .map(|(key, value)| cstring([key.into_vec(), b"=".to_vec(), value.into_vec()].concat()))
         .collect()

@@ -73,6 +73,8 @@ impl Work {
         let path = cstring(program().as_os_str().as_bytes())?;
         let argv = argv(STAGE, &[])?;
         let new = matches!(ns, WorkNs::New(_));
+        // Below `unshare` the ids are mapped already.
+        let here = matches!(ns, WorkNs::New(map) if map.is_around());
         let env = crate::state::hook::environment();
         let spawned = clone::spawn(&Exec {
             program: Program::Path(&path),
@@ -80,7 +82,11 @@ impl Work {
             env: &env,
             stdio: [Some(null.as_fd()), Some(null.as_fd()), None],
             fds: &[theirs.as_fd()],
-            namespaces: if new { libc::CLONE_NEWUSER | libc::CLONE_NEWNS } else { 0 },
+            namespaces: match (new, here) {
+                (true, false) => libc::CLONE_NEWUSER | libc::CLONE_NEWNS,
+                (true, true) => libc::CLONE_NEWNS,
+                (false, _) => 0,
+            },
             joins: &[],
             cgroup_procs: None,
             session: false,
@@ -94,7 +100,9 @@ impl Work {
         let mut frame = Request { job: job.into(), join: !new, one_id: false, request };
         match ns {
             WorkNs::New(map) => {
-                start_maps(work.child.pid, map)?.finish()?;
+                if !here {
+                    start_maps(work.child.pid, map)?.finish()?;
+                }
                 frame.one_id = map.level == Level::OneId;
                 work.channel.send(&frame, fds)?;
             }

@@ -13,6 +13,14 @@ pub fn pipe_fails() {
     set(libc::SIG_IGN);
 }
 
+/// From here on the keys that interrupt and quit are not for this process: it waits for one that they are for.
+pub fn ignore_keys() {
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: no handler of ours runs; signal(2) can't fail for these.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 fn set(action: libc::sighandler_t) {
     // SAFETY: both actions are constants, no handler of ours runs; signal(2) can't fail for SIGPIPE.
     unsafe { libc::signal(libc::SIGPIPE, action) };

@@ -106,6 +106,26 @@ impl IdMap {
         })
     }
 
+    /// The map of the user namespace that this process is in, as the user had it who made it.
+    pub fn around() -> Result<IdMap> {
+        let read = |file: &str| -> Result<Vec<Range>> {
+            Ok(parse_map(&fs::read_to_string(file).with_context(|| format!("read {file}"))?).collect())
+        };
+        let (uids, gids) = (read("/proc/self/uid_map")?, read("/proc/self/gid_map")?);
+        let level = match uids[..] {
+            [Range { inside, outside, .. }] if inside == outside => Level::Root,
+            [Range { count: 1, .. }] => Level::OneId,
+            _ => Level::Full,
+        };
+        Ok(IdMap { level, uids, gids, reason: None })
+    }
+
+    /// Whether this is a map of [`IdMap::around`]: what it maps is mapped for this process already. ([`IdMap::detect`] gives
+    /// root nothing but identity maps.)
+    pub fn is_around(&self) -> bool {
+        self.level != Level::Root && rustix::process::geteuid().is_root()
+    }
+
     /// The same ids, arranged so that the user's own ids are `uid`:`gid` inside.
     ///
     /// # Errors
