@@ -26,7 +26,7 @@ struct Box {
 
 /// A layer with a static busybox, and a spec that runs `script` in it.
 fn busybox(script: &str) -> Box {
-    stage::set_program(env!("CARGO_BIN_EXE_coracle"));
+    stage::set_program(common::binary());
     let dir = tempfile::Builder::new().prefix("launch").tempdir_in(common_dir()).unwrap();
     let layer = dir.path().join("layers/one/diff");
     for name in ["bin", "etc", "tmp"] {
