@@ -293,3 +293,27 @@ fn named_contexts_take_the_place_of_images_stages_and_directories() {
         assert!(out.code == 125 && out.stderr.contains(want), "{context}: {out}");
     }
 }
+
+#[test]
+fn with_one_id_installers_run_to_their_end() {
+    let env = busybox_env!();
+    if common::is_root() {
+        return;
+    }
+    let text = "FROM busybox\nRUN touch /f && chown 33:44 /f && chown -h app /f && stat -c %u:%g /f\nUSER app\nRUN id -u; test -w /etc\n";
+    env.file("c/Dockerfile", text);
+    // The user's own id, and no other.
+    let load = format!("load -q -i {}", fixtures::busybox().display());
+    let run = |words: &str| {
+        let mut command = env.program("unshare");
+        command.args(["--user", "--map-current-user"]).arg(common::binary());
+        command.arg("--root").arg(env.path("one")).arg("--runroot").arg(env.path("one-run"));
+        env.finish(command.args(shlex::split(words).unwrap()), b"")
+    };
+    run(&load).success();
+    let out = run("build --network none --progress plain -t made c").success();
+    assert!(out.stderr.contains("one id only") && out.stderr.contains("0:0"), "{out}");
+    // Containers are told the truth.
+    let out = run("run --rm --network none made sh -c 'chown 33 /f'");
+    assert!(out.code != 0, "{out}");
+}

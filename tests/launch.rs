@@ -84,7 +84,7 @@ impl Box {
             early: None,
             stdio,
             cgroup: None,
-            volumes: self.volumes.clone(),
+            volumes: self.volumes.iter().map(|(name, dir)| (name.clone(), dir.clone().into())).collect(),
             window: Some((30, 100)),
             root: self.root,
         })

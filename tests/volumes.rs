@@ -268,3 +268,88 @@ fn exists_mount_and_size() {
         assert_eq!(std::fs::read_to_string(format!("{place}/f")).unwrap(), "12345");
     }
 }
+
+#[test]
+fn volumes_in_memory() {
+    let env = busybox_env!();
+    env.sh("volume create -o type=tmpfs -o device=tmpfs -o o=size=1m,mode=700 mem").success();
+    let script = "df -k /m | tail -1; stat -c %a /m; echo x > /m/f";
+    let out = env.run(["run", "--rm", "-v", "mem:/m", "busybox", "sh", "-c", script]).success();
+    assert!(out.stdout.contains(" 1024 ") && out.stdout.ends_with("700\n"), "{out}");
+    // Gone with its container, and one container's at a time.
+    env.sh("run -d --name holder -v mem:/m busybox sleep 100").success();
+    env.sh("exec holder ls /m").success().prints("");
+    env.sh("run --rm -v mem:/m busybox true").fails(125, &["mem", "has it"]);
+    env.sh("rm -f -t 0 holder").success();
+    env.sh("run --rm -v mem:/m:ro busybox touch /m/x").code(1);
+    env.sh("volume export mem -o mem.tar").fails(125, &["in memory"]);
+    assert_eq!(env.inspect_volume("mem")["Options"]["o"], "size=1m,mode=700");
+    env.sh("volume ls -q --filter opt=type=tmpfs").success().prints("mem\n");
+    env.sh("volume ls -q --filter opt=type=none").success().prints("");
+    // The options of one that is there can't be changed.
+    env.sh("run --rm --mount type=volume,src=mem,dst=/m,volume-opt=type=tmpfs busybox true")
+        .fails(125, &["other options"]);
+    let made = "type=volume,src=new,dst=/m,volume-opt=type=tmpfs,volume-opt=o=size=2m";
+    env.run(["run", "--rm", "--mount", made, "busybox", "sh", "-c", "df -k /m"]).success().has(" 2048 ");
+}
+
+#[test]
+fn volumes_that_stand_for_a_directory() {
+    let env = busybox_env!();
+    let dir = env.path("host");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let device = format!("device={}", dir.display());
+    env.run(["volume", "create", "-o", "type=none", "-o", &device, "-o", "o=bind", "there"]).success();
+    env.sh("run --rm -v there:/d busybox sh -c 'echo x > /d/f'").success();
+    assert_eq!(std::fs::read_to_string(dir.join("f")).unwrap(), "x\n");
+    env.run(["volume", "create", "-o", "type=bind", "-o", &device, "-o", "o=ro", "fixed"]).success();
+    env.sh("run --rm -v fixed:/d busybox sh -c 'cat /d/f; touch /d/g'").code(1).prints("x\n");
+    assert_eq!(content(&env, "there"), ["./", "./f=x\n"]);
+    env.sh("volume import there export.tar").fails(125, &["not in the store"]);
+    // Nothing of ours beside it, and it stays when the volume goes.
+    env.sh("volume rm there fixed").success();
+    assert!(dir.join("f").exists());
+    env.run(["volume", "create", "-o", "type=none", "-o", "o=bind", "-o", "device=/nosuch/dir", "gone"]).success();
+    env.sh("run --rm -v gone:/d busybox true").fails(125, &["/nosuch/dir", "mkdir"]);
+    for (options, words) in [
+        ("-o type=nfs -o device=:/x -o o=addr=host", ["nfs", "mount it on the host"]),
+        ("-o o=size=1g", ["quotas", "tmpfs"]),
+        ("-o nope=1", ["nope", "device"]),
+        ("-d vieux/sshfs", ["vieux/sshfs", "local"]),
+    ] {
+        env.sh(&format!("volume create {options} bad")).fails(125, &words);
+        env.sh("volume exists bad").code(1);
+    }
+}
+
+#[test]
+fn volumes_in_use_are_not_removed_unless_by_force() {
+    let env = busybox_env!();
+    env.sh("volume create before").success();
+    env.sh("create --name first -v data:/d busybox true").success();
+    env.sh("run -d --name second -v data:/d busybox sleep 100").success();
+    env.sh("volume rm data").fails(2, &["first", "second", "coracle rm"]);
+    env.sh("volume ls -q --filter since=before").success().prints("data\n");
+    env.sh("volume ls -q --filter since=nosuch").fails(125, &["nosuch"]);
+    env.sh("volume prune -af --filter since=before").success();
+    env.sh("volume exists data").success();
+    env.sh("volume rm -f -t 0 data").success().prints("data\n");
+    assert_eq!(env.containers(), [""; 0]);
+    env.sh("volume prune -af").success();
+    assert_eq!(env.sh("volume ls -q").success().stdout, "");
+}
+
+#[test]
+fn containers_that_start_at_once_fill_a_volume_once() {
+    let env = busybox_env!();
+    let script = "ls /bin | wc -l; stat -c %h /bin/busybox";
+    let running: Vec<_> = (0..6)
+        .map(|_| env.spawn(["run", "--rm", "-v", "shared:/bin", "busybox", "/bin/busybox", "sh", "-c", script]))
+        .collect();
+    let outputs: Vec<_> = running.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    for out in &outputs {
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(out.stdout, outputs[0].stdout);
+    }
+}

@@ -6,7 +6,7 @@ use crate::error::{Context, Error, Result};
 use crate::net::{self, HostPorts};
 use crate::runtime::{self, Joins, LaunchRequest, RootKind, Stdio};
 use crate::spec::build::build;
-use crate::spec::model::{Mount, Spec};
+use crate::spec::model::{Mount, MountKind, Spec};
 use crate::spec::request::{Host, ImageInfo, RunRequest};
 use crate::state::paths::{ContainerDir, Paths};
 use crate::userns::IdMap;
@@ -53,9 +53,9 @@ pub struct RunStep<'a> {
 
 /// Runs the program to its end and gives its exit code; `output` gets what it writes (true: to stderr).
 pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32> {
-    let spec = spec(&step)?;
     let dir = &step.dir;
     crate::state::atomic::make_dirs(&dir.etc())?;
+    let spec = spec(&step)?;
     let ports = HostPorts::default();
     let sockets = Sockets(step.paths.sockets(step.id));
     let mut network = net::expected(&spec.network, &ports);
@@ -73,7 +73,7 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
         early: None,
         stdio: Stdio::Pipes { stdin, stdout: their_out, stderr: their_err },
         cgroup: None,
-        volumes: step.volumes.clone(),
+        volumes: step.volumes.iter().map(|(name, dir)| (name.clone(), dir.clone().into())).collect(),
         window: None,
         root: RootKind::Auto,
     })?;
@@ -141,6 +141,9 @@ fn relay(streams: [OwnedFd; 2], output: &mut dyn FnMut(bool, &[u8])) -> Result<(
     Ok(())
 }
 
+/// In /dev, which is no part of the image.
+const APT_CONFIG: &str = "/dev/apt.conf";
+
 fn spec(step: &RunStep<'_>) -> Result<Spec> {
     let (work, options) = (step.work, step.options);
     if work.run.insecure {
@@ -196,5 +199,15 @@ fn spec(step: &RunStep<'_>) -> Result<Spec> {
     };
     let mut spec = build(&request, &image, &host)?.spec;
     spec.mounts.extend(step.mounts.iter().cloned());
+    spec.pretend_owners = true;
+    if step.idmap.has_one_id() && !spec.process.env.iter().any(|e| e.starts_with("APT_CONFIG=")) {
+        // It looks whether it has become another user, and that can't be pretended.
+        let file = step.dir.etc().join("apt.conf");
+        std::fs::write(&file, "APT::Sandbox::User \"root\";\n").context("write the settings of apt")?;
+        let (source, destination) = (file.to_string_lossy().into_owned(), APT_CONFIG.to_string());
+        let kind = MountKind::Bind { source };
+        spec.mounts.push(Mount { kind, destination, readonly: true, ..Mount::default() });
+        spec.process.env.push(format!("APT_CONFIG={APT_CONFIG}"));
+    }
     Ok(spec)
 }

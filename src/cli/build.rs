@@ -277,6 +277,11 @@ fn build(
         epoch,
     };
     let idmap = IdMap::detect()?;
+    if idmap.has_one_id() {
+        shown.event(Event::Warning(
+            "there is one id only: in RUN, changes of owners and users are accepted and have no effect (see `coracle doctor`)",
+        ));
+    }
     let solver = Solver::new(&cx.engine, store, &idmap, &plan, shown, lint);
     let built = solver.solve()?;
     let records = cache.seen();

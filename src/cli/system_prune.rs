@@ -44,7 +44,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         build_cache: (args.all || args.build) && args.filter.is_empty(),
         container_filters: filter::Filters::parse(&cx.engine, &args.filter)?,
         image_filters: image_filter::Filters::parse(&args.filter, &Store::open(&cx.engine.paths)?)?,
-        volume_filters: volume_filter::Filters::parse(&args.filter)?,
+        volume_filters: volume_filter::Filters::parse(&args.filter)?.settle(&cx.engine.paths)?,
         dry_run: args.dry_run,
     };
     if !args.force && !args.dry_run && !prune::agreed(&question(&args))? {

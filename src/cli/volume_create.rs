@@ -15,7 +15,7 @@ pub struct Args {
     /// Driver: only local is there
     #[arg(short, long, value_name = "DRIVER", default_value = "local")]
     driver: String,
-    /// Driver option; none is known
+    /// Driver option: type=tmpfs or none, device=DIRECTORY, o=OPTION,… (bind, size=, mode=, ro, …)
     #[arg(short, long, value_name = "OPTION")]
     opt: Vec<String>,
     /// A volume that exists already is no error
@@ -29,9 +29,6 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     if args.driver != "local" {
         return Err(Error::unsupported(format!("use the volume driver '{}': only local is there", args.driver)));
     }
-    if let Some(option) = args.opt.first() {
-        return Err(Error::unsupported(format!("use the volume option '{option}': not supported")));
-    }
     let paths = &cx.engine.paths;
     store::open(paths)?;
     let anonymous = args.name.is_none();
@@ -40,7 +37,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         None => containers::new_id()?,
     };
     let labels = key_values(&args.label, "label")?;
-    match volume::create(paths, &Volume { name: name.clone(), labels, anonymous, ..Volume::default() }) {
+    let options = key_values(&args.opt, "option")?;
+    match volume::create(paths, &Volume { name: name.clone(), labels, options, anonymous, ..Volume::default() }) {
         Err(e) if e.kind == Kind::Conflict && (args.ignore || cx.personality == Personality::Docker) => {}
         Err(e) => return Err(e),
         Ok(_) => {}

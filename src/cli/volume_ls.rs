@@ -11,7 +11,7 @@ use serde_json::json;
 /// List volumes.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Only those that match: name=, label=, label!=, driver=, dangling=, anonymous=, scope=, until=
+    /// Only those that match: name=, label=, label!=, driver=, opt=, dangling=, anonymous=, scope=, since=, until=
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<String>,
     /// Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each volume
@@ -27,7 +27,7 @@ pub struct Args {
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let paths = &cx.engine.paths;
-    let filters = Filters::parse(&args.filter)?;
+    let filters = Filters::parse(&args.filter)?.settle(paths)?;
     let users = engine::volume::users(&cx.engine)?;
     let volumes = volume::list(paths)?;
     let shown: Vec<&Volume> = volumes.iter().filter(|v| filters.pass(v, users.contains_key(&v.name))).collect();

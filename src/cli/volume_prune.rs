@@ -27,7 +27,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let is_all = |f: &String| matches!(f.as_str(), "all=1" | "all=true");
     let all = args.all || args.filter.iter().any(is_all);
     let texts: Vec<String> = args.filter.into_iter().filter(|f| !is_all(f)).collect();
-    let filters = Filters::parse(&texts)?;
+    let filters = Filters::parse(&texts)?.settle(&cx.engine.paths)?;
     let what = match all {
         true => "This removes all volumes that no container mounts, with their data",
         false => "This removes all anonymous volumes that no container mounts, with their data",

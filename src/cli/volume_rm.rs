@@ -1,16 +1,20 @@
 //! `coracle volume rm`.
 
-use super::{Cx, output};
+use super::{Cx, Personality, output};
 use crate::engine;
 use crate::error::{Kind, Result};
 use crate::volume;
+use std::time::Duration;
 
 /// Remove volumes.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A volume that does not exist is no error
+    /// A volume that does not exist is no error, containers that use it are removed (called as docker: they are not)
     #[arg(short, long)]
     force: bool,
+    /// Seconds that a running container gets to end by itself, with --force
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 10)]
+    time: u64,
     /// All volumes that no container uses
     #[arg(short, long)]
     all: bool,
@@ -27,6 +31,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         false => args.volumes,
     };
     for name in names {
+        if args.force && cx.personality != Personality::Docker {
+            engine::volume::remove_users(&cx.engine, &name, Duration::from_secs(args.time))?;
+        }
         match engine::volume::remove(&cx.engine, &name) {
             Ok(()) => output::line(&name)?,
             Err(e) if e.kind == Kind::NotFound && args.force => {}

@@ -13,7 +13,6 @@ use crate::state::containers::{self, Container};
 use crate::state::hook;
 use crate::state::lock::{Flock, Life};
 use crate::userns::{Early, IdMap};
-use crate::volume;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
@@ -202,8 +201,7 @@ fn frame(ctx: &Ctx, container: &Container, spec: &Spec, user: Option<&Early>) ->
     let mut volumes = BTreeMap::new();
     for mount in &spec.mounts {
         if let MountKind::Volume { name, .. } = &mount.kind {
-            volume::ensure(&ctx.paths, name, false)?;
-            volumes.insert(name.clone(), volume::data_dir(&ctx.paths, name));
+            volumes.insert(name.clone(), super::volume::place(ctx, name, &container.id)?);
         }
     }
     let frame = StartFrame {

@@ -5,6 +5,7 @@
 //! container travel there, so JSON would double them.
 
 use crate::error::{Context, Error, IntoError, Result};
+use crate::spec::model::VolumeAt;
 use crate::state::container::State;
 use crate::state::paths::Paths;
 use crate::userns::IdMap;
@@ -27,8 +28,8 @@ pub struct StartFrame {
     pub idmap: IdMap,
     /// The same of the images mounted in it, by destination.
     pub images: BTreeMap<String, Vec<PathBuf>>,
-    /// Data directories of the spec's named volumes.
-    pub volumes: BTreeMap<String, PathBuf>,
+    /// The spec's named volumes.
+    pub volumes: BTreeMap<String, VolumeAt>,
     pub attached: bool,
     /// The maps of the user namespace are being written: a [`Mapped`] follows.
     pub early: bool,

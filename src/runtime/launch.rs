@@ -38,7 +38,14 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         unshare: namespaces.unshare,
         joins: namespaces.inside.iter().map(|j| j.1).collect(),
         steps: steps(&request, layers, images, idmap),
-        program: Program { passwd: host::passwd_entry(spec), ..program(spec, idmap.level == Level::OneId)? },
+        program: Program {
+            passwd: host::passwd_entry(spec),
+            seccomp: match spec.pretend_owners && idmap.has_one_id() {
+                true => seccomp::pretending(&spec.seccomp, &spec.process.capabilities)?,
+                false => seccomp::compile(&spec.seccomp, &spec.process.capabilities)?,
+            },
+            ..program(spec, idmap.level == Level::OneId)?
+        },
         tty: spec.process.tty,
         root: request.root,
         give_streams: matches!(request.stdio, Stdio::Pipes { .. }),

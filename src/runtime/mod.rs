@@ -29,7 +29,7 @@ pub use exec::{exec, stage_main as exec_stage};
 pub use init::Phase;
 pub use launch::launch;
 
-use crate::spec::model::Spec;
+use crate::spec::model::{Spec, VolumeAt};
 use crate::stage::Channel;
 use crate::state::paths::ContainerDir;
 use crate::userns::IdMap;
@@ -95,8 +95,8 @@ pub struct LaunchRequest<'a> {
     pub stdio: Stdio,
     /// Directory of the container's cgroup v2: PID 1 is born in it.
     pub cgroup: Option<OwnedFd>,
-    /// Named volumes of the spec: name → data directory.
-    pub volumes: BTreeMap<String, PathBuf>,
+    /// Named volumes of the spec.
+    pub volumes: BTreeMap<String, VolumeAt>,
     /// Rows and columns of the pty.
     pub window: Option<(u16, u16)>,
     pub root: RootKind,

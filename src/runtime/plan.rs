@@ -2,7 +2,7 @@
 
 use super::attrs::{self, Attrs};
 use super::owned::Layers;
-use crate::spec::model::{Device, Mount, MountKind, NetMode, Ns, Spec};
+use crate::spec::model::{Device, Mount, MountKind, NetMode, Ns, Spec, VolumeAt};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -126,7 +126,7 @@ pub struct Facts {
     pub work: PathBuf,
     /// `hosts`, `hostname`, `resolv.conf` that exist.
     pub etc: Vec<PathBuf>,
-    pub volumes: BTreeMap<String, PathBuf>,
+    pub volumes: BTreeMap<String, VolumeAt>,
     pub window: Option<(u16, u16)>,
     /// Group 5 (tty of the usual distributions) is mapped.
     pub tty_group: bool,
@@ -288,7 +288,13 @@ fn inside(spec: &Spec, facts: &Facts, steps: &mut Vec<Step>) {
 
 /// The `n`th mount of the spec.
 fn asked(n: usize, mount: &Mount, facts: &Facts) -> Step {
-    let (mut attrs, rest) = attrs::parse(&mount.options);
+    let found = match &mount.kind {
+        MountKind::Volume { name, .. } => facts.volumes.get(name).cloned(),
+        _ => None,
+    };
+    let mut options = found.as_ref().map_or_else(Vec::new, |at| at.options.clone());
+    options.extend(mount.options.iter().cloned());
+    let (mut attrs, rest) = attrs::parse(&options);
     if mount.readonly {
         attrs = attrs | Attrs::RDONLY;
     }
@@ -316,15 +322,19 @@ fn asked(n: usize, mount: &Mount, facts: &Facts) -> Step {
         },
         MountKind::Volume { name, copy_up, subpath } => {
             // Without a directory of its own the name says what is missing.
-            let dir = facts.volumes.get(name).cloned().unwrap_or_else(|| PathBuf::from(name));
+            let at = found.unwrap_or(VolumeAt { dir: Some(name.into()), ..VolumeAt::default() });
+            let Some(source) = at.dir else {
+                let copy = if *copy_up { ["tmpcopyup".to_string()].to_vec() } else { Vec::new() };
+                return fresh(target, "tmpfs", attrs, [rest, copy].concat(), mount.chown);
+            };
             Step::Bind {
-                source: dir,
+                source,
                 subpath: subpath.clone(),
                 target,
                 recursive: true,
                 attrs,
                 chown: mount.chown,
-                volume: facts.volumes.contains_key(name),
+                volume: at.own,
                 copy_up: *copy_up && subpath.is_empty(),
                 writes,
                 or: Or::Fail,

@@ -92,7 +92,7 @@ fn volumes_and_etc() {
         ..Spec::default()
     };
     let facts = Facts {
-        volumes: [("data".to_string(), PathBuf::from("/v/data/_data"))].into(),
+        volumes: [("data".to_string(), PathBuf::from("/v/data/_data").into())].into(),
         etc: vec!["/c/etc/hosts".into(), "/c/etc/resolv.conf".into()],
         ..facts()
     };

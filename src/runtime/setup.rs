@@ -281,7 +281,8 @@ impl Setup {
         }
         let want = if rootfs::is_dir(&source)? { Want::Dir } else { Want::File };
         if bind.copy_up && want == Want::Dir {
-            self.copy_up(bind.target, source.as_fd(), fill_volume)?;
+            // A directory of the user's has no place beside it for a copy under way.
+            self.copy_up(bind.target, source.as_fd(), if bind.volume { fill_volume } else { copy_up_all })?;
         }
         if bind.chown && bind.writes.is_none() {
             super::jobs::chown_all(source.as_fd(), self.user.uid, self.user.gid)

@@ -93,6 +93,7 @@ pub fn build(request: &RunRequest, image: &ImageInfo, host: &Host) -> Result<Bui
         uts: spaces.uts,
         cgroupns: spaces.cgroup,
         userns: spaces.user,
+        pretend_owners: false,
     };
     let names = storage.anonymous.iter().map(|v| v.name.clone()).collect();
     let mut config = config(request, image, host, &command, exposed, names)?;

@@ -7,6 +7,7 @@ use crate::state::container::PortMapping;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -41,6 +42,8 @@ pub struct Spec {
     pub network: Network,
     pub etc: Etc,
     pub annotations: BTreeMap<String, String>,
+    /// Where there is one id only: changes of owners and ids report success and do nothing.
+    pub pretend_owners: bool,
 }
 
 /// Where a namespace comes from.
@@ -133,6 +136,24 @@ pub struct Mount {
     /// `O`: what is written goes to a directory of its own, the source stays as it is.
     #[serde(default)]
     pub overlay: Option<Overlay>,
+}
+
+/// What a named volume is at this start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeAt {
+    /// Its directory; `None`: it is in memory.
+    pub dir: Option<PathBuf>,
+    /// The directory is the engine's, not one of the user's that the volume stands for.
+    pub own: bool,
+    /// Mount options that the volume brings.
+    pub options: Vec<String>,
+}
+
+impl From<PathBuf> for VolumeAt {
+    /// The engine's own directory.
+    fn from(dir: PathBuf) -> VolumeAt {
+        VolumeAt { dir: Some(dir), own: true, options: Vec::new() }
+    }
 }
 
 /// Where an overlay keeps what is written: in the container, until it starts the next time, or in these directories of

@@ -50,6 +50,11 @@ impl IdMap {
         }
     }
 
+    /// Whether a container has one user id only, so that nothing can belong to anybody else in it.
+    pub fn has_one_id(&self) -> bool {
+        self.uids.iter().map(|range| u64::from(range.count)).sum::<u64>() <= 1
+    }
+
     fn look_up() -> Result<IdMap> {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         if uid == 0 {

@@ -3,6 +3,10 @@
 //! A volume exists completely or not at all (made in `tmp/`, renamed into place). What the image has at the mount
 //! point is copied by PID 1 when an empty volume is first mounted (`runtime::copyup`).
 
+mod options;
+
+pub use options::Backing;
+
 use crate::error::{Context, Error, IntoError, Kind, Result};
 use crate::state::atomic::{self, Class};
 use crate::state::gcdir::{self, Staging};
@@ -52,6 +56,7 @@ fn check_name(name: &str) -> Result<()> {
 /// Makes a volume; `Kind::Conflict` when it exists. `version` and an empty `created` are filled in.
 pub fn create(paths: &Paths, volume: &Volume) -> Result<Volume> {
     check_name(&volume.name)?;
+    volume.backing()?;
     let mut volume = Volume { version: SCHEMA, ..volume.clone() };
     if volume.created.is_empty() {
         volume.created = crate::state::events::now();

@@ -7,12 +7,15 @@ mod transfer;
 pub use transfer::{EXPORT_JOB, IMPORT_JOB, export, export_job, import, import_job};
 
 use super::Ctx;
+use super::rm::{RmOptions, rm};
 use crate::error::{Error, Kind, Result};
-use crate::spec::model::{MountKind, Spec};
+use crate::spec::model::{MountKind, Spec, VolumeAt};
 use crate::spec::volumes::NewVolume;
 use crate::state::containers;
-use crate::volume::{self, Volume};
+use crate::volume::{self, Backing, Volume};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// Volume name → full ids of the containers that mount it. Containers whose spec can't be read count for none.
 pub fn users(ctx: &Ctx) -> Result<BTreeMap<String, Vec<String>>> {
@@ -34,9 +37,6 @@ pub fn users(ctx: &Ctx) -> Result<BTreeMap<String, Vec<String>>> {
 /// `Conflict` when it is there with other driver options than those asked for.
 pub fn ensure(ctx: &Ctx, wanted: &NewVolume, anonymous: bool) -> Result<Volume> {
     let NewVolume { name, labels, options } = wanted.clone();
-    if !options.is_empty() {
-        return Err(Error::unsupported(format!("make volume {name}: options of the driver are not supported")));
-    }
     let found = match volume::get(&ctx.paths, &name) {
         Err(e) if e.kind == Kind::NotFound => {
             let new = Volume { name: name.clone(), labels, options: options.clone(), anonymous, ..Volume::default() };
@@ -54,16 +54,59 @@ pub fn ensure(ctx: &Ctx, wanted: &NewVolume, anonymous: bool) -> Result<Volume> 
     Ok(found)
 }
 
+/// Where volume `name` is for a start of container `id`; it is made where it is missing.
+///
+/// # Errors
+/// The directory that it stands for is missing; it is in memory and another container has it.
+pub fn place(ctx: &Ctx, name: &str, id: &str) -> Result<VolumeAt> {
+    let volume = volume::ensure(&ctx.paths, name, false)?;
+    match volume.backing()? {
+        Backing::Own => Ok(volume.data(&ctx.paths).into()),
+        Backing::Bind { device, options } => match device.is_dir() {
+            true => Ok(VolumeAt { dir: Some(device), own: false, options }),
+            false => {
+                let text = format!("mount volume {name}: there is no directory {}", device.display());
+                Err(Error::not_found(text).hint(format!("mkdir -p {}", device.display())))
+            }
+        },
+        Backing::Memory { options } => {
+            for user in users(ctx)?.remove(name).into_iter().flatten().filter(|user| user != id) {
+                if containers::load(&ctx.paths, &user).is_ok_and(|c| c.alive && c.active()) {
+                    let short = &user[..user.len().min(12)];
+                    return Err(Error::conflict(format!("mount volume {name}: container {short} has it"))
+                        .hint("a volume in memory (type=tmpfs) is one container's at a time"));
+                }
+            }
+            Ok(VolumeAt { dir: None, own: true, options })
+        }
+    }
+}
+
+/// The directory of a volume's files, for those who work on them outside of containers.
+pub fn files(ctx: &Ctx, volume: &Volume) -> Result<PathBuf> {
+    match volume.backing()? {
+        Backing::Own => Ok(volume.data(&ctx.paths)),
+        Backing::Bind { device, .. } => Ok(device),
+        Backing::Memory { .. } => Err(Error::user(format!("read volume {}: it is in memory", volume.name))
+            .hint("`coracle cp` copies files of a running container that has it")),
+    }
+}
+
 /// Removes a volume that no container uses.
 ///
 /// # Errors
 /// `NotFound` when there is no such volume, `Conflict` when a container (running or not) uses it.
 pub fn remove(ctx: &Ctx, name: &str) -> Result<()> {
     volume::get(&ctx.paths, name)?;
-    match users(ctx)?.get(name).and_then(|ids| ids.first()) {
-        Some(id) => {
-            Err(Error::conflict(format!("remove volume {name}: container {} uses it", &id[..id.len().min(12)]))
-                .hint("remove the container first"))
+    let mut users = users(ctx)?;
+    match users.get(name).and_then(|ids| ids.first()) {
+        Some(_) => {
+            let ids = users.remove(name).unwrap_or_default();
+            let named = |id: &String| containers::load(&ctx.paths, id).map_or_else(|_| id.clone(), |c| c.name);
+            let (word, uses) = if ids.len() == 1 { ("container", "uses") } else { ("containers", "use") };
+            let names = ids.iter().map(named).collect::<Vec<_>>().join(", ");
+            let hint = format!("remove the {word} first: coracle rm {}", names.replace(',', ""));
+            Err(Error::conflict(format!("remove volume {name}: {word} {names} {uses} it")).hint(hint))
         }
         None => {
             volume::remove(&ctx.paths, name)?;
@@ -72,4 +115,16 @@ pub fn remove(ctx: &Ctx, name: &str) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Removes the containers that use the volume; a running one has `time` to end by itself.
+pub fn remove_users(ctx: &Ctx, name: &str, time: Duration) -> Result<()> {
+    for id in users(ctx)?.remove(name).unwrap_or_default() {
+        match rm(ctx, &id, RmOptions { force: true, volumes: false, timeout: Some(time) }) {
+            Err(e) if e.kind == Kind::NotFound => {}
+            Err(e) => return Err(e.context(format!("remove what uses volume {name}"))),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }

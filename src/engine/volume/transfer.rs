@@ -14,7 +14,7 @@ use crate::stage::{Work, WorkNs};
 use crate::state::gcdir::Staging;
 use crate::state::hook;
 use crate::userns::{IdMap, Level};
-use crate::volume;
+use crate::volume::{self, Backing};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub const IMPORT_JOB: &str = "volume-in";
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
     data: PathBuf,
+    /// It is the engine's directory, which an interrupted import may have left to be completed.
+    own: bool,
     /// Where to extract, for an import.
     staging: PathBuf,
     one_id: bool,
@@ -39,7 +41,8 @@ pub fn export(ctx: &Ctx, name: &str, out: BorrowedFd<'_>) -> Result<Vec<String>>
     let volume = volume::get(&ctx.paths, name)?;
     let idmap = IdMap::detect()?;
     let one_id = idmap.level == Level::OneId;
-    let request = Request { data: volume.data(&ctx.paths), staging: PathBuf::new(), one_id };
+    let own = volume.backing()? == Backing::Own;
+    let request = Request { data: super::files(ctx, &volume)?, own, staging: PathBuf::new(), one_id };
     let what = || format!("export volume {name}");
     Work::start(EXPORT_JOB, WorkNs::New(&idmap), &request, &[out]).with_context(what)?.finish().with_context(what)
 }
@@ -53,10 +56,14 @@ pub fn export(ctx: &Ctx, name: &str, out: BorrowedFd<'_>) -> Result<Vec<String>>
 pub fn import(ctx: &Ctx, name: &str, input: BorrowedFd<'_>) -> Result<Vec<String>> {
     let volume = volume::get(&ctx.paths, name)?;
     let what = || format!("import into volume {name}");
+    if volume.backing()? != Backing::Own {
+        return Err(Error::unsupported(format!("{}: its files are not in the store", what()))
+            .hint("extract the archive where they are (see `coracle volume inspect`)"));
+    }
     let idmap = IdMap::detect()?;
     let staging = Staging::new(&ctx.paths, &format!("volume-import-{}", std::process::id())).with_context(what)?;
     let one_id = idmap.level == Level::OneId;
-    let request = Request { data: volume.data(&ctx.paths), staging: staging.path().into(), one_id };
+    let request = Request { data: volume.data(&ctx.paths), own: true, staging: staging.path().into(), one_id };
     let done =
         Work::start(IMPORT_JOB, WorkNs::New(&idmap), &request, &[input]).and_then(Work::finish).with_context(what);
     drop(staging);
@@ -81,7 +88,9 @@ pub fn export_job(request: Value, fds: Vec<OwnedFd>) -> Result<Value> {
     let (request, out) = decode(request, fds)?;
     crate::sys::signal::pipe_fails();
     let data = open(&request.data)?;
-    copyup::settle(data.as_fd())?;
+    if request.own {
+        copyup::settle(data.as_fd())?;
+    }
     serde_json::to_value(pack::volume(data, request.one_id, out)?).context("write the answer")
 }
 
