@@ -17,11 +17,17 @@ use std::time::{Duration, Instant};
 
 const ROLE: &str = "CORACLE_TEST_NET_ROLE";
 const HOST: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
-const CLIENT: [&str; 2] = ["198.51.100.9", "2001:db8:1::9"];
+/// Two clients of each family.
+const CLIENTS: [[&str; 2]; 2] = [["198.51.100.9", "198.51.100.200"], ["2001:db8:1::9", "2001:db8:2::1"]];
 /// Ports inside: an echo of both protocols, one that closes at once, one nobody listens on.
 const ECHO: u16 = 7000;
 const SINK: u16 = 7001;
 const CLOSED: u16 = 7002;
+/// One that says goodbye first and then counts what still comes, and one that tells how much came so.
+const GOODBYE: u16 = 7003;
+const COUNT: u16 = 7004;
+/// Bytes of the long stream; more by hand with CORACLE_TEST_STREAM (10000000000 is the goal).
+const STREAM: u64 = 300_000_000;
 
 #[test]
 fn clients_keep_their_addresses() {
@@ -72,6 +78,15 @@ fn play_container() {
             drop(stream);
         }
     });
+    let (goodbye, count) = (TcpListener::bind(("::", GOODBYE)).unwrap(), TcpListener::bind(("::", COUNT)).unwrap());
+    std::thread::spawn(move || {
+        for mut stream in goodbye.incoming().flatten() {
+            stream.write_all(b"bye").unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let came = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+            count.accept().unwrap().0.write_all(came.to_string().as_bytes()).unwrap();
+        }
+    });
     println!("serving");
     for mut stream in tcp.incoming().flatten() {
         std::thread::spawn(move || {
@@ -104,7 +119,7 @@ fn play_host() {
     ip("link set out1 up");
     ip("addr add 203.0.113.1/24 dev out0");
     ip("route add default via 203.0.113.2");
-    for address in HOST.iter().chain(&CLIENT) {
+    for address in HOST.iter().chain(CLIENTS.as_flattened()) {
         let bits = if address.contains(':') { "128 dev lo nodad" } else { "32 dev lo" };
         ip(&format!("addr add {address}/{bits}"));
     }
@@ -114,7 +129,14 @@ fn play_host() {
         ..PortMapping::default()
     };
     let ports = net::bind_ports(
-        &[mapping(ECHO, "tcp"), mapping(ECHO, "udp"), mapping(SINK, "tcp"), mapping(CLOSED, "tcp")],
+        &[
+            mapping(ECHO, "tcp"),
+            mapping(ECHO, "udp"),
+            mapping(SINK, "tcp"),
+            mapping(CLOSED, "tcp"),
+            mapping(GOODBYE, "tcp"),
+            mapping(COUNT, "tcp"),
+        ],
         &|_| None,
     )
     .unwrap();
@@ -161,16 +183,18 @@ fn with_container(ports: &HostPorts, mode: NetMode) {
     if mode != NetMode::None {
         for family in 0..2 {
             let host: IpAddr = HOST[family].parse().unwrap();
-            let client: IpAddr = CLIENT[family].parse().unwrap();
             if family == 1 && active.state.ip6.is_empty() {
                 continue;
             }
             if family == 1 {
                 wait_for_ipv6(pid);
             }
-            let from = SocketAddr::new(client, 0);
-            tcp_address(from, SocketAddr::new(host, port(0)));
-            udp_address(from, SocketAddr::new(host, port(1)));
+            let clients = CLIENTS[family].map(|c| SocketAddr::new(c.parse().unwrap(), 0));
+            for from in clients {
+                tcp_address(from, SocketAddr::new(host, port(0)));
+                udp_address(from, SocketAddr::new(host, port(1)));
+            }
+            crowd(&clients, SocketAddr::new(host, port(1)));
         }
     }
     for loopback in ["127.0.0.1", "::1"] {
@@ -183,7 +207,14 @@ fn with_container(ports: &HostPorts, mode: NetMode) {
     }
     bulk(SocketAddr::new(HOST[0].parse().unwrap(), port(0)));
     resets(SocketAddr::new(HOST[0].parse().unwrap(), port(2)), SocketAddr::new(HOST[0].parse().unwrap(), port(3)));
-    many(SocketAddr::new(HOST[0].parse().unwrap(), port(0)));
+    let main = mode == NetMode::Default;
+    many(SocketAddr::new(HOST[0].parse().unwrap(), port(0)), if main { 10_000 } else { 1000 });
+    slow(SocketAddr::new(HOST[0].parse().unwrap(), port(0)));
+    goodbye(SocketAddr::new(HOST[0].parse().unwrap(), port(4)), SocketAddr::new(HOST[0].parse().unwrap(), port(5)));
+    if main {
+        let bytes = std::env::var("CORACLE_TEST_STREAM").map_or(STREAM, |n| n.parse().unwrap());
+        stream(SocketAddr::new(HOST[0].parse().unwrap(), port(0)), bytes);
+    }
     let pids: Vec<i32> = active.helpers.iter().map(|h| h.pid).collect();
     drop(active);
     for pid in pids {
@@ -290,14 +321,118 @@ fn resets(sink: SocketAddr, closed: SocketAddr) {
     }
 }
 
-fn many(to: SocketAddr) {
+/// Many peers of both addresses at a time: each gets its own answers, from the address that it asked.
+fn crowd(clients: &[SocketAddr], to: SocketAddr) {
+    let sockets: Vec<UdpSocket> = (0..300).map(|i| UdpSocket::bind(clients[i % clients.len()]).unwrap()).collect();
+    let mut missing: Vec<usize> = (0..sockets.len()).collect();
+    let mut buffer = [0; 256];
+    // A full buffer loses datagrams, as on any path.
+    for _ in 0..10 {
+        for i in &missing {
+            sockets[*i].send_to(format!("peer {i}").as_bytes(), to).unwrap();
+        }
+        missing.retain(|i| {
+            sockets[*i].set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            let Ok((n, from)) = sockets[*i].recv_from(&mut buffer) else { return true };
+            assert_eq!(plain(from), to);
+            assert_eq!(split(&buffer[..n]), (sockets[*i].local_addr().unwrap(), format!("peer {i}").into_bytes()));
+            false
+        });
+    }
+    assert!(missing.is_empty(), "{} of {} UDP peers have no answer", missing.len(), sockets.len());
+}
+
+/// A client that sends and does not read holds up nobody, and gets everything in the end.
+fn slow(to: SocketAddr) {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+    let chunk: Vec<u8> = (0..1 << 16).map(|i: u32| i as u8).collect();
+    let mut sent = 0;
+    // Until every buffer on the way is full.
+    loop {
+        match stream.write(&chunk[sent % chunk.len()..]) {
+            Ok(n) => sent += n,
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => break,
+            Err(e) => panic!("{e}"),
+        }
+        assert!(sent < 1 << 30, "the forwarder keeps what nobody reads");
+    }
+    assert_eq!(ask(to, b"meanwhile").1, b"meanwhile");
+    let mut reading = stream.try_clone().unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    reading.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    reading.read_to_end(&mut answer).unwrap();
+    let (_, answer) = split(&answer);
+    assert_eq!(answer.len(), sent);
+    assert!(answer.iter().enumerate().all(|(i, byte)| *byte == i as u8), "bytes are lost or changed");
+}
+
+/// The server ends its half first and still gets what the client sends then.
+fn goodbye(to: SocketAddr, count: SocketAddr) {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "bye");
+    stream.write_all(&vec![b'x'; 3_000_000]).unwrap();
+    drop(stream);
+    let mut came = String::new();
+    let mut stream = TcpStream::connect(count).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.read_to_string(&mut came).unwrap();
+    assert_eq!(came, "3000000");
+}
+
+/// One connection, `bytes` there and back, each checked.
+fn stream(to: SocketAddr, bytes: u64) {
+    const CHUNK: usize = 1 << 16;
+    // A prime length, so that a lost chunk shows.
+    let pattern: Vec<u8> = (0..65_521 + CHUNK).map(|i| (i % 65_521 * 31 % 251) as u8).collect();
+    let at = |offset: u64, length: usize| {
+        let start = (offset % 65_521) as usize;
+        &pattern[start..start + length]
+    };
+    let begin = Instant::now();
+    let mut reading = TcpStream::connect(to).unwrap();
+    reading.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut writing = reading.try_clone().unwrap();
+    std::thread::scope(|s| {
+        s.spawn(move || {
+            let mut sent = 0;
+            while sent < bytes {
+                let length = CHUNK.min((bytes - sent) as usize);
+                writing.write_all(at(sent, length)).unwrap();
+                sent += length as u64;
+            }
+            writing.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut byte = [0];
+        while byte[0] != b'\n' {
+            reading.read_exact(&mut byte).unwrap();
+        }
+        let (mut got, mut buffer) = (0, vec![0; CHUNK]);
+        loop {
+            let n = reading.read(&mut buffer).unwrap();
+            if n == 0 {
+                break;
+            }
+            assert!(buffer[..n] == *at(got, n), "the stream differs within {n} bytes after byte {got}");
+            got += n as u64;
+        }
+        assert_eq!(got, bytes);
+    });
+    eprintln!("{bytes} bytes there and back in {:?}", begin.elapsed());
+}
+
+fn many(to: SocketAddr, count: u32) {
     let begin = Instant::now();
     std::thread::scope(|s| {
         for _ in 0..4 {
-            s.spawn(|| (0..1000).for_each(|i: u32| assert_eq!(ask_once(to, i), i.to_string())));
+            s.spawn(|| (0..count / 4).for_each(|i: u32| assert_eq!(ask_once(to, i), i.to_string())));
         }
     });
-    eprintln!("4000 short connections in {:?}", begin.elapsed());
+    eprintln!("{count} short connections in {:?}", begin.elapsed());
     let open: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(to).unwrap()).collect();
     assert_eq!(ask(to, b"while others are open").1, b"while others are open");
     drop(open);
