@@ -52,7 +52,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "history" -d 'Show h
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "images" -d 'List images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "import" -d 'Make an image of a root file system\'s tar archive'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "info" -d 'Show the host, the store and what containers get here'
-complete -c coracle -n "__fish_coracle_needs_command" -f -a "inspect" -d 'Show the details of containers, images or volumes'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "inspect" -d 'Show the details of containers, images, volumes or networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "load" -d 'Load images from an archive'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "login" -d 'Log in to a registry'
@@ -305,7 +305,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand info" -l json -d 'Print 
 complete -c coracle -n "__fish_coracle_using_subcommand info" -s D -l debug -d 'Taken for compatibility, without effect'
 complete -c coracle -n "__fish_coracle_using_subcommand info" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s f -l format -d 'Print json, ndjson, or the result of a Go template for each object' -r
-complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s t -l type -d 'What to look for: all, container, image, volume' -r
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s t -l type -d 'What to look for: all, container, image, volume, network' -r
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s s -l size -d 'Count the bytes of containers'
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -s s -l signal -d 'Name or number of the signal' -r
@@ -656,7 +656,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fis
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs mount unmount umount port rename restart rm run start stats stop top update wait ls list exists prune" -f -a "diff" -d 'Show what a container changed in its files, or an image in those of the image below it'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs mount unmount umount port rename restart rm run start stats stop top update wait ls list exists prune" -f -a "exec" -d 'Run a command in a running container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs mount unmount umount port rename restart rm run start stats stop top update wait ls list exists prune" -f -a "export" -d 'Write a container\'s root file system as a tar archive'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs mount unmount umount port rename restart rm run start stats stop top update wait ls list exists prune" -f -a "inspect" -d 'Show the details of containers, images or volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs mount unmount umount port rename restart rm run start stats stop top update wait ls list exists prune" -f -a "inspect" -d 'Show the details of containers, images, volumes or networks'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs mount unmount umount port rename restart rm run start stats stop top update wait ls list exists prune" -f -a "kill" -d 'Send a signal to running containers'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs mount unmount umount port rename restart rm run start stats stop top update wait ls list exists prune" -f -a "logs" -d 'Print what a container wrote'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec export inspect kill logs mount unmount umount port rename restart rm run start stats stop top update wait ls list exists prune" -f -a "mount" -d 'Mount the files of containers read-only, and print where; without arguments list what is mounted'
@@ -807,7 +807,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write; standard output by default' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Print json, ndjson, or the result of a Go template for each object' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s t -l type -d 'What to look for: all, container, image, volume' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s t -l type -d 'What to look for: all, container, image, volume, network' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Count the bytes of containers'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'Name or number of the signal' -r

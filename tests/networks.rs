@@ -290,6 +290,41 @@ fn every_helper_may_be_killed() {
     }
     let out = env.sh("network inspect n --format '{{len .Containers}}'").success();
     assert_eq!(out.line(), "2");
+    // Both at once: the stopped holder can't start another keeper.
+    let (old, keeper) = (holder(&env), helpers(&env, "netkeep")[0]);
+    kill_process(Pid::from_raw(old).unwrap(), Signal::STOP).unwrap();
+    kill(keeper);
+    kill(old);
+    eventually("another holder", 10, || helpers(&env, "netholder").first().is_some_and(|p| *p != old));
+    works("holder and keeper were killed");
+    assert_eq!(address(&env, "a", "n", "IPAddress"), ip);
+}
+
+#[test]
+fn networks_are_found_like_other_objects() {
+    let env = TestEnv::new();
+    let _ = env.sh("network create kept").success();
+    let _ = env.sh("network create --label a=b unused").success();
+    env.start("--name member --network kept hello sleep forever");
+    env.sh("create --name idle --network unused hello").success();
+    for command in ["inspect -t network kept", "inspect kept"] {
+        assert_eq!(env.sh(command).success().json()[0]["name"], "kept", "{command}");
+    }
+    let id = env.sh("inspect -t network kept --format '{{.ID}}'").success().line();
+    assert_eq!(id.len(), 64);
+    assert_eq!(env.sh("inspect -t network member").code, 125);
+    for filter in ["kept", &id[..12], &id] {
+        let out = env.sh(&format!("ps -a --filter network={filter} --format '{{{{.Names}}}}'")).success();
+        assert_eq!(out.line(), "member", "{filter}");
+    }
+    // A container that will go keeps no network.
+    let out = env.sh("system prune --dry-run").success();
+    assert!(out.stdout.contains("Networks:\nunused"), "{out}");
+    assert!(env.sh("network exists unused").code == 0);
+    env.sh("system prune -f --filter label=nosuch").success();
+    assert!(env.sh("network exists unused").code == 0);
+    env.sh("system prune -f").success().has("unused");
+    assert_eq!(env.sh("network ls -q").success().stdout, "podman\nkept\n");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::engine::inspect::{Style, Type, inspect};
 use crate::error::{Error, Result};
 use std::io::Write;
 
-/// Show the details of containers, images or volumes.
+/// Show the details of containers, images, volumes or networks.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Names or ids
@@ -14,7 +14,7 @@ pub struct Args {
     /// Print json, ndjson, or the result of a Go template for each object
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
-    /// What to look for: all, container, image, volume
+    /// What to look for: all, container, image, volume, network
     #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "all")]
     kind: String,
     /// Count the bytes of containers
@@ -28,10 +28,10 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         "container" => Type::Container,
         "image" => Type::Image,
         "volume" => Type::Volume,
+        "network" => Type::Network,
         other => {
-            return Err(
-                Error::user(format!("inspect objects of type '{other}'")).hint("use container, image, volume or all")
-            );
+            return Err(Error::user(format!("inspect objects of type '{other}'"))
+                .hint("use container, image, volume, network or all"));
         }
     };
     show(&args.names, kind, args.size, args.format.as_deref(), cx)
@@ -44,7 +44,8 @@ pub fn run_as(kind: Type, args: Args, cx: &Cx) -> Result<u8> {
 
 /// Prints what was found, then the errors of what was not: a script gets its array in any case.
 pub fn show(names: &[String], kind: Type, size: bool, format: Option<&str>, cx: &Cx) -> Result<u8> {
-    let style = Style { docker: cx.personality == Personality::Docker, size };
+    let template = format.is_some_and(|f| f.contains("{{"));
+    let style = Style { docker: cx.personality == Personality::Docker, size, template };
     let mut found = Vec::new();
     let mut code = 0;
     let mut errors = Vec::new();

@@ -2,6 +2,7 @@
 
 use crate::engine::inspect::Entry;
 use crate::error::{Error, Result};
+use crate::net::networks::Network;
 use crate::spec::units::{parse_bool, parse_time};
 use jiff::Timestamp;
 
@@ -40,6 +41,11 @@ pub fn parse(texts: &[String]) -> Result<Filters> {
 }
 
 impl Filters {
+    /// For a network of the user's that no container is on.
+    pub fn match_unused(&self, network: &Network) -> bool {
+        self.matches(&Entry { network: network.clone(), driver: "bridge", builtin: false, members: Vec::new() })
+    }
+
     pub fn matches(&self, entry: &Entry) -> bool {
         self.0.iter().all(|(key, ..)| {
             let mut same = self.0.iter().filter(|(k, ..)| k == key);
@@ -74,7 +80,6 @@ fn passes((key, value, test): &(String, String, Test), entry: &Entry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::networks::Network;
 
     #[test]
     fn filters() {

@@ -27,7 +27,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let mut errors = Vec::new();
     for name in &args.networks {
         let doc = entry(&cx.engine, name, docker)
-            .and_then(|e| network(&cx.engine, &e, Style { docker, size: false }, template));
+            .and_then(|e| network(&cx.engine, &e, Style { docker, size: false, template }, template));
         match doc {
             Ok(doc) => found.push(doc),
             Err(e) => errors.push(e),

@@ -2,7 +2,6 @@
 
 use super::{Cx, network_filter, output, prune};
 use crate::engine;
-use crate::engine::inspect::Entry;
 use crate::error::Result;
 
 /// Remove all networks that no container is on.
@@ -21,10 +20,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     if !args.force && !prune::agreed("This removes all networks that no container is on")? {
         return Ok(0);
     }
-    let wanted = |network: &crate::net::networks::Network| {
-        filters.matches(&Entry { network: network.clone(), driver: "bridge", builtin: false, members: Vec::new() })
-    };
-    for name in engine::network::prune(&cx.engine, &wanted)? {
+    for name in engine::network::prune(&cx.engine, &[], false, &|network| filters.match_unused(network))? {
         output::line(&name)?;
     }
     Ok(0)

@@ -48,6 +48,7 @@ pub fn print_all(cx: &Cx, pruned: &Pruned, dry_run: bool) -> Result<()> {
     };
     section("Containers", pruned.containers.clone())?;
     section("Volumes", pruned.volumes.clone())?;
+    section("Networks", pruned.networks.clone())?;
     let docker = cx.personality == Personality::Docker;
     let mut images = Vec::new();
     for image in &pruned.images {

@@ -1,15 +1,15 @@
 //! `coracle system prune`.
 
-use super::{Cx, prune};
+use super::{Cx, network_filter, prune};
 use crate::engine::prune::{Everything, everything};
 use crate::engine::volume::filter as volume_filter;
-use crate::engine::{filter, image_filter};
+use crate::engine::{filter, image_filter, network};
 use crate::error::{Error, Result};
 use crate::image::Store;
 
 /// Remove everything that is unused.
 ///
-/// Containers that do not run, images without a name that no container uses, and what dead processes left in the store.
+/// Containers that do not run, networks without containers, images without a name that no container uses, and what dead processes left in the store.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// All images that no container uses, and downloads that broke off
@@ -50,7 +50,10 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     if !args.force && !args.dry_run && !prune::agreed(&question(&args))? {
         return Ok(0);
     }
-    let pruned = everything(&cx.engine, &what)?;
+    let network_filters = network_filter::parse(&args.filter)?;
+    let mut pruned = everything(&cx.engine, &what)?;
+    pruned.networks =
+        network::prune(&cx.engine, &pruned.containers, args.dry_run, &|n| network_filters.match_unused(n))?;
     prune::print_all(cx, &pruned, args.dry_run)?;
     Ok(0)
 }
@@ -62,5 +65,7 @@ fn question(args: &Args) -> String {
         true => String::new(),
         false => format!(", of these only what passes {}", args.filter.join(", ")),
     };
-    format!("This removes all containers that do not run{volumes} and {images}{filters}")
+    format!(
+        "This removes all containers that do not run, all networks without containers{volumes} and {images}{filters}"
+    )
 }

@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use crate::error::{Error, Result};
+use crate::net::networks;
 use crate::spec::model::{MountKind, NetMode, Spec};
 use crate::spec::units;
 use crate::state::container::{Config, PortMapping, Restart, Status};
@@ -117,7 +118,8 @@ fn test(ctx: &Ctx, key: &str, value: &str) -> Result<Test> {
         "before" => Test::Before(created(ctx, value)?),
         "since" => Test::Since(created(ctx, value)?),
         "volume" => Test::Volume(value.to_string()),
-        "network" => Test::Network(value.to_string()),
+        // An id stands for its network.
+        "network" => Test::Network(networks::resolve(&ctx.paths, value).map_or(value.to_string(), |n| n.name)),
         "publish" => port(value).map(|(p, proto)| Test::Publish(p, proto))?,
         "expose" => port(value).map(|(p, proto)| Test::Expose(p, proto))?,
         "until" => Test::Until(units::parse_time(value, Timestamp::now())?),

@@ -198,16 +198,21 @@ pub fn remove(ctx: &Ctx, name: &str, force: Option<Duration>) -> Result<String> 
     Ok(network.name)
 }
 
-/// Removes all networks that no container is on and that `wanted` says yes to; gives their names.
-pub fn prune(ctx: &Ctx, wanted: &dyn Fn(&Network) -> bool) -> Result<Vec<String>> {
+/// Removes all networks that no container is on and that `wanted` says yes to; gives their names. Containers in `gone`
+/// don't count. With `dry_run` it only says which.
+pub fn prune(ctx: &Ctx, gone: &[String], dry_run: bool, wanted: &dyn Fn(&Network) -> bool) -> Result<Vec<String>> {
     let used = users(ctx)?;
+    let is_used = |name: &String| used.get(name).is_some_and(|ids| ids.iter().any(|id| !gone.contains(id)));
     let mut removed = Vec::new();
     for network in networks::list(&ctx.paths)? {
-        if !used.contains_key(&network.name) && wanted(&network) {
+        if is_used(&network.name) || !wanted(&network) {
+            continue;
+        }
+        if !dry_run {
             networks::remove(&ctx.paths, &network)?;
             event(ctx, "remove", &network);
-            removed.push(network.name);
         }
+        removed.push(network.name);
     }
     Ok(removed)
 }

@@ -24,6 +24,8 @@ pub struct Pruned {
     /// Full ids.
     pub containers: Vec<String>,
     pub volumes: Vec<String>,
+    /// Names.
+    pub networks: Vec<String>,
     pub images: Vec<Removed>,
     /// Bytes of disk space (allocated blocks) that are free again.
     pub bytes: u64,

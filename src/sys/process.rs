@@ -192,6 +192,16 @@ pub fn unshare(flags: c_int) -> Result<()> {
     check(unsafe { libc::unshare(flags) }.into()).map(drop)
 }
 
+/// The user namespace in which the one of `fd` was made (NS_GET_PARENT of ioctl_ns(2)); EPERM where it is out of sight.
+pub fn parent_user_namespace(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    const NS_GET_PARENT: libc::c_ulong = 0xb702;
+    // SAFETY: the request takes no memory; what it gives is a new descriptor that nobody else owns (close-on-exec).
+    unsafe {
+        let raw = check(libc::ioctl(fd.as_raw_fd(), NS_GET_PARENT as _).into())?;
+        Ok(OwnedFd::from_raw_fd(raw as i32))
+    }
+}
+
 /// Enters namespaces: `fd` is a pidfd (any CLONE_NEW* flags) or a namespace file (its flag).
 pub fn setns(fd: BorrowedFd<'_>, flags: c_int) -> Result<()> {
     // SAFETY: no memory is passed.

@@ -1,4 +1,4 @@
-//! `inspect`: containers, images and volumes with Docker's field names.
+//! `inspect`: containers, images, volumes and networks with Docker's field names.
 
 mod container;
 mod host_config;
@@ -20,11 +20,12 @@ use crate::volume;
 /// What to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Whatever has the name: a container, else an image, else a volume.
+    /// Whatever has the name: a container, else an image, else a volume, else a network.
     All,
     Container,
     Image,
     Volume,
+    Network,
 }
 
 /// Where docker and podman print different things.
@@ -34,6 +35,8 @@ pub struct Style {
     pub docker: bool,
     /// `-s`: count the bytes of containers.
     pub size: bool,
+    /// It is for a Go template, which knows podman's names of a network's fields.
+    pub template: bool,
 }
 
 /// The object called `name`.
@@ -53,10 +56,18 @@ pub fn inspect(ctx: &Ctx, name: &str, kind: Type, style: Style) -> Result<Doc> {
             Err(e) => return Err(e),
         }
     }
-    match volume::get(&ctx.paths, name) {
-        Ok(found) => Ok(volume(ctx, &found)),
-        Err(e) if absent(&e) => {
-            Err(Error::not_found(format!("find '{name}': there is no such container, image or volume")))
+    if matches!(kind, Type::All | Type::Volume) {
+        match volume::get(&ctx.paths, name) {
+            Ok(found) => return Ok(volume(ctx, &found)),
+            // What can be no name of a volume may be one of a network all the same.
+            Err(e) if absent(&e) || (kind == Type::All && e.kind == Kind::User) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    match entry(ctx, name, style.docker) {
+        Ok(found) => network(ctx, &found, style, style.template),
+        Err(e) if kind == Type::All && matches!(e.kind, Kind::NotFound | Kind::User) => {
+            Err(Error::not_found(format!("find '{name}': there is no such container, image, volume or network")))
         }
         Err(e) => Err(e),
     }

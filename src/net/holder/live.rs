@@ -7,11 +7,13 @@ use crate::net::helper::Helper;
 use crate::net::netlink::Link;
 use crate::net::networks::Network;
 use crate::net::options::SlirpOptions;
+use crate::net::places::MODE;
 use crate::net::slirp;
 use crate::stage::spawn::{argv, cstring, dev_null};
 use crate::stage::{self, Channel};
 use crate::state::atomic::{self, Class};
-use crate::state::boot;
+use crate::state::paths::Paths;
+use crate::state::{boot, containers};
 use crate::sys::clone;
 use crate::userns::{IdMap, explain, start_maps};
 use ipnet::Ipv4Net;
@@ -52,15 +54,20 @@ struct Record {
 }
 
 impl Keeper {
-    /// Starts a keeper; it takes over the namespaces of one that a killed holder left behind.
-    pub(super) fn start(dir: &Path) -> Result<Keeper> {
+    /// Starts a keeper; it takes over the namespaces of one that a killed holder left behind. Where that is dead too,
+    /// the user namespace of the members that live on: interfaces can be put into their networks from no other.
+    pub(super) fn start(dir: &Path, paths: &Paths) -> Result<Keeper> {
         let record = dir.join(RECORD);
-        let old: Option<Record> = atomic::read_json(&record).ok();
-        let old = old.and_then(|r| Some((r.pid, boot::open(r.pid, r.start_ticks).ok()??)));
+        let former: Option<Record> = atomic::read_json(&record).ok();
+        let killed = former.is_some();
+        let old = former.and_then(|r| Some((r.pid, boot::open(r.pid, r.start_ticks).ok()??)));
         let left = old.as_ref().and_then(|(pid, _)| namespaces(*pid).ok());
         let keeper = match left {
             Some((user, net)) => Keeper::join(dir, user, net)?,
-            None => Keeper::fresh(dir)?,
+            None => match survivors(paths).filter(|_| killed) {
+                Some(user) => Keeper::among(dir, &user)?,
+                None => Keeper::fresh(dir)?,
+            },
         };
         if let Some((_, pidfd)) = &old {
             let _ = boot::signal(pidfd, libc::SIGKILL);
@@ -96,6 +103,12 @@ impl Keeper {
             .map_err(|e| explain(e).context("make the namespaces of the networks"))?;
         let mapped = start_maps(spawned.pid, &idmap).and_then(|m| m.finish());
         Keeper::begin(channel, spawned, mapped)
+    }
+
+    /// In a user namespace that is there, with a new network namespace.
+    fn among(dir: &Path, user: &OwnedFd) -> Result<Keeper> {
+        let (channel, spawned) = spawn(dir, libc::CLONE_NEWNET, &[(user.as_fd(), libc::CLONE_NEWUSER)])?;
+        Keeper::begin(channel, spawned, Ok(()))
     }
 
     fn join(dir: &Path, user: OwnedFd, net: OwnedFd) -> Result<Keeper> {
@@ -151,6 +164,21 @@ fn spawn(dir: &Path, namespaces: i32, joins: &[(BorrowedFd<'_>, i32)]) -> Result
         ambient: true,
     })?;
     Ok((ours, spawned))
+}
+
+/// The user namespace of containers that were on networks when holder and keeper were killed.
+fn survivors(paths: &Paths) -> Option<OwnedFd> {
+    let inode = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|s| s.st_ino).ok();
+    let own = rustix::fs::open("/proc/self/ns/user", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let members = containers::list(paths).ok()?.into_iter().filter(|c| c.active() && c.state.network.mode == MODE);
+    members.into_iter().find_map(|c| {
+        let process = boot::open(c.state.pid, c.state.start_ticks).ok()??;
+        let (user, _) = namespaces(c.state.pid).ok()?;
+        drop(process);
+        // A program that made a user namespace of its own inside must not get hold of the networks.
+        let parent = crate::sys::process::parent_user_namespace(user.as_fd()).ok()?;
+        (inode(&parent) == inode(&own)).then_some(user)
+    })
 }
 
 /// User and network namespace of a process.

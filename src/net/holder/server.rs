@@ -40,7 +40,7 @@ pub fn main(args: &[String]) -> ExitCode {
     }
     let dir = paths.holder();
     let mut holder = Holder {
-        keeper: Keeper::start(&dir),
+        keeper: Keeper::start(&dir, &paths),
         dir,
         listener,
         connections: BTreeMap::new(),
