@@ -124,6 +124,24 @@ fn dockers_own_configuration_counts_for_docker_only() {
     docker(&env, "volume ls").success().prints("<v>\n");
     env.sh("ps").success().has("CONTAINER ID");
     env.sh("rm -f -t 0 c").success();
+    // Proxies of docker's file are variables of containers, in both spellings; the command line's own win.
+    let config =
+        r#"{"proxies":{"default":{"httpProxy":"http://p:1","noProxy":"x.io"},"tcp://other":{"httpProxy":"no"}}}"#;
+    env.file("home/.docker/config.json", config);
+    let run = |args: &str| {
+        docker(&env, &format!("create --name made {args} hello")).success();
+        let variables = env.inspect("made")["Config"]["Env"].clone();
+        env.sh("rm made").success();
+        let all = variables.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_string());
+        let mut found: Vec<String> = all.filter(|v| v.to_lowercase().contains("_proxy")).collect();
+        found.sort();
+        found.join(" ")
+    };
+    assert_eq!(run(""), "HTTP_PROXY=http://p:1 NO_PROXY=x.io http_proxy=http://p:1 no_proxy=x.io");
+    assert!(run("-e HTTP_PROXY=mine").starts_with("HTTP_PROXY=mine "));
+    env.sh("create --name made hello").success();
+    assert!(!env.inspect("made").to_string().contains("http://p:1"));
+    env.sh("rm made").success();
     env.file("home/.docker/config.json", "{");
     docker(&env, "ps").success().err_has("config.json is not used").has("CONTAINER ID");
     env.sh("ps").success();

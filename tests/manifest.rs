@@ -170,6 +170,18 @@ fn lists_change_and_go() {
     let _ = env.run(["manifest", "create", "--amend", "one", &names[2]]).success();
     assert_eq!(architectures(&env.run(["manifest", "inspect", "one"]).success().json()), ["amd64", "s390x"]);
 
+    // As podman's scripts see it, and in the order of making.
+    let podman = env.path("podman");
+    std::os::unix::fs::symlink(common::binary(), &podman).unwrap();
+    let mut command = env.program(&podman);
+    command.arg("--root").arg(env.root()).arg("--runroot").arg(env.runroot()).args(["images", "--format=json"]);
+    let rows = env.finish(&mut command, b"").success().json();
+    let row = rows.as_array().unwrap().iter().find(|r| r["Id"] == id.as_str()).unwrap().clone();
+    assert_eq!((&row["IsManifestList"], &row["Names"][0]), (&true.into(), &"localhost/list:1".into()));
+    assert!(row["Created"].as_i64().unwrap() > 1_500_000_000 && row["Size"].is_u64(), "{row}");
+    let since = env.run(["images", "--filter=since=list:1", "--format={{.Names}}"]).success().stdout;
+    assert!(since.contains("one") && since.contains("two") && !since.contains("list:1"), "{since}");
+
     // Names, as images have them.
     let _ = env.run(["tag", "list:1", "also"]).success();
     assert_eq!(env.run(["rmi", "list:1"]).success().stdout, "Untagged: localhost/list:1\n");

@@ -214,3 +214,44 @@ fn other_engines_pull_what_was_pushed_and_the_other_way() {
     common::leaks::kill_all(&short);
     common::leaks::remove_tree(&short);
 }
+
+#[test]
+fn what_is_about_another_manifest_is_listed_there() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    need!("python3");
+    let subject = env.run(["push", "-q", BUSYBOX, &registry.name("about:1")]).success().line();
+    let _ = env.run(["save", "--format=oci-dir", "-o", env.path("l").to_str().unwrap(), BUSYBOX]).success();
+    // The same image, with a subject and something said of it.
+    let python = r#"
+import hashlib, json, sys
+index = json.load(open('l/index.json')); entry = index['manifests'][0]
+manifest = json.load(open('l/blobs/sha256/' + entry['digest'][7:]))
+manifest.update({'subject': {'mediaType': 'application/vnd.oci.image.manifest.v1+json', 'digest': sys.argv[1], 'size': 1}, 'annotations': {'n': sys.argv[2]}})
+text = json.dumps(manifest).encode(); digest = hashlib.sha256(text).hexdigest()
+open('l/blobs/sha256/' + digest, 'wb').write(text)
+entry.update({'digest': 'sha256:' + digest, 'size': len(text), 'annotations': {'org.opencontainers.image.ref.name': 'sbom:' + sys.argv[2]}})
+json.dump(index, open('l/index.json', 'w'))
+"#;
+    env.file("about.py", python);
+    for n in ["1", "2"] {
+        sh(&env.path("."), &format!("python3 about.py {subject} {n}"));
+        let _ = env.run(["load", "-qi", env.path("l").to_str().unwrap()]).success();
+        let name = registry.name(&format!("about:sbom{n}"));
+        // Twice: the second adds nothing.
+        for _ in 0..2 {
+            let _ = env.run(["push", "-q", &format!("localhost/sbom:{n}"), &name]).success();
+        }
+        assert!(String::from_utf8(raw(&name)).unwrap().contains(&subject));
+    }
+    // This registry has no list of referrers of its own.
+    let list: serde_json::Value =
+        serde_json::from_slice(&raw(&registry.name(&format!("about:{}", subject.replace(':', "-"))))).unwrap();
+    let entries = list["manifests"].as_array().unwrap();
+    assert_eq!(entries.len(), 2, "{list}");
+    for (entry, n) in entries.iter().zip(["1", "2"]) {
+        assert_eq!(entry["annotations"]["n"], n);
+        assert_eq!(entry["artifactType"], "application/vnd.oci.image.config.v1+json");
+        assert_eq!(entry["digest"], digest(&raw(&registry.name(&format!("about:sbom{n}")))));
+    }
+}

@@ -4,7 +4,7 @@ use super::build_cache::CacheFlags;
 use super::build_output::{OutputFlags, Outputs};
 use super::build_progress::{Shown, Style};
 use super::registry_flags::RegistryFlags;
-use super::{Cx, Personality, output, progress};
+use super::{Cx, Personality, docker_config, output, progress};
 use crate::build::args::{BuildArgs, PROXIES, PlatformArgs};
 use crate::build::ast::{Dockerfile, Network};
 use crate::build::check::{check, static_rules};
@@ -114,7 +114,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let registry = args.registry.options()?;
     let outputs = args.out.outputs(docker, &args.registry.connection)?;
     // All that reads standard input and the context does so before anything is done.
-    let given = given(&args.build_arg)?;
+    let mut given: BTreeMap<String, String> = docker_config::load(cx).proxies().into_iter().collect();
+    given.extend(self::given(&args.build_arg)?);
     let keep_git = given.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR").is_some_and(|v| v == "1" || v == "true");
     let input = input::open(
         &cx.engine.paths,

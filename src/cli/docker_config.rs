@@ -4,6 +4,7 @@ use super::{Cx, Personality, output};
 use crate::engine::term::{DEFAULT_DETACH_KEYS, DetachKeys};
 use crate::error::Result;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The keys that are about the command line (docs.docker.com, "Docker CLI configuration file"); the ones about
@@ -15,6 +16,35 @@ pub struct DockerConfig {
     pub ps_format: Option<String>,
     pub images_format: Option<String>,
     pub volumes_format: Option<String>,
+    /// By the daemon's address; `default` is for all.
+    proxies: BTreeMap<String, Proxy>,
+}
+
+/// One of `proxies`.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Proxy {
+    http_proxy: String,
+    https_proxy: String,
+    ftp_proxy: String,
+    no_proxy: String,
+    all_proxy: String,
+}
+
+impl DockerConfig {
+    /// What containers and builds get as variables, in capitals and not, unless the command line gives them others.
+    pub fn proxies(&self) -> Vec<(String, String)> {
+        let Some(proxy) = self.proxies.get("default") else { return Vec::new() };
+        let all = [
+            ("HTTP_PROXY", &proxy.http_proxy),
+            ("HTTPS_PROXY", &proxy.https_proxy),
+            ("FTP_PROXY", &proxy.ftp_proxy),
+            ("NO_PROXY", &proxy.no_proxy),
+            ("ALL_PROXY", &proxy.all_proxy),
+        ];
+        let given = all.into_iter().filter(|(_, value)| !value.is_empty());
+        given.flat_map(|(key, value)| [key.to_string(), key.to_lowercase()].map(|key| (key, value.clone()))).collect()
+    }
 }
 
 /// What the file says; nothing when there is none or when we are not called `docker`. A file that can't be read costs a

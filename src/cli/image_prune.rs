@@ -18,6 +18,9 @@ pub struct Args {
     /// Only images that pass (until=, label=, label!=, …)
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
+    /// Accepted: nothing but our own containers uses our images
+    #[arg(long, hide = true)]
+    external: bool,
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,

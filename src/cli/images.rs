@@ -41,30 +41,35 @@ pub struct Args {
     sort: String,
 }
 
-const COLUMNS: &[Column] = &[
-    col("Repository", "REPOSITORY"),
-    col("Tag", "TAG"),
-    extra("Digest", "DIGEST"),
-    col("ID", "IMAGE ID"),
-    col("CreatedSince", "CREATED"),
-    extra("CreatedAt", "CREATED AT"),
-    col("Size", "SIZE"),
+/// Fields that no table shows of itself.
+const MORE: &[Column] = &[
     extra("Containers", "CONTAINERS"),
-    extra("Labels", "LABELS"),
-    extra("ReadOnly", "R/O"),
-];
-const WITH_DIGESTS: &[Column] = &[
-    col("Repository", "REPOSITORY"),
-    col("Tag", "TAG"),
-    col("Digest", "DIGEST"),
-    col("ID", "IMAGE ID"),
-    col("CreatedSince", "CREATED"),
+    extra("Created", "CREATED"),
     extra("CreatedAt", "CREATED AT"),
-    col("Size", "SIZE"),
-    extra("Containers", "CONTAINERS"),
+    extra("CreatedTime", "CREATED TIME"),
+    extra("History", "HISTORY"),
     extra("Labels", "LABELS"),
+    extra("Names", "NAMES"),
     extra("ReadOnly", "R/O"),
+    extra("RepoDigests", "REPO DIGESTS"),
+    extra("RepoTags", "REPO TAGS"),
+    extra("VirtualSize", "VIRTUAL SIZE"),
 ];
+
+fn columns(digests: bool, docker: bool) -> Vec<Column> {
+    let digest = if digests { col("Digest", "DIGEST") } else { extra("Digest", "DIGEST") };
+    let shown = [
+        col("Repository", "REPOSITORY"),
+        col("Tag", "TAG"),
+        digest,
+        col("ID", "IMAGE ID"),
+        col("CreatedSince", "CREATED"),
+        col("Size", "SIZE"),
+    ];
+    let docker_has = ["Containers", "CreatedAt", "Labels", "ReadOnly"];
+    let more = MORE.iter().copied().filter(|c| !docker || docker_has.contains(&c.field));
+    shown.into_iter().chain(more).collect()
+}
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let mut images = images::list(&cx.engine)?;
@@ -73,7 +78,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let docker = cx.personality == Personality::Docker;
     let mut rows = Vec::new();
     for listed in &images {
-        rows.extend(names(listed, &args, &filters, docker).into_iter().map(|name| row(listed, name, &args)));
+        rows.extend(names(listed, &args, &filters, docker).into_iter().map(|name| row(listed, name, &args, docker)));
     }
     sort(&mut rows, &args.sort)?;
     if args.quiet {
@@ -86,9 +91,15 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         }
         return Ok(0);
     }
+    if cx.personality == Personality::Podman && args.format.as_deref().map(str::trim) == Some("json") {
+        let all: Vec<Value> =
+            images.iter().filter(|l| !names(l, &args, &filters, docker).is_empty()).map(podman).collect();
+        output::line(&output::pretty(&all))?;
+        return Ok(0);
+    }
     let configured = docker_config::load(cx).images_format;
     let options = ListOptions { format: args.format.as_deref().or(configured.as_deref()), no_heading: args.noheading };
-    print_list(cx, options, if args.digests { WITH_DIGESTS } else { COLUMNS }, rows)?;
+    print_list(cx, options, &columns(args.digests, docker), rows)?;
     Ok(0)
 }
 
@@ -126,12 +137,12 @@ fn names(listed: &Listed, args: &Args, filters: &Filters, docker: bool) -> Vec<[
     rows
 }
 
-fn row(listed: &Listed, [repository, tag, digest]: [String; 3], args: &Args) -> Value {
+fn row(listed: &Listed, [repository, tag, digest]: [String; 3], args: &Args, docker: bool) -> Value {
     let image = &listed.image;
     let id = if args.no_trunc { format!("sha256:{}", image.id) } else { human::short_id(&image.id).to_string() };
     let labels = &image.config.config.labels;
     let text: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
-    json!({
+    let mut value = json!({
         "Repository": repository,
         "Tag": tag,
         "Digest": digest,
@@ -144,7 +155,47 @@ fn row(listed: &Listed, [repository, tag, digest]: [String; 3], args: &Args) -> 
         "ReadOnly": "false",
         "_Label": labels,
         "_Bytes": listed.size,
-    })
+    });
+    if !docker {
+        // Podman's fields.
+        value["Created"] = value["CreatedSince"].clone();
+        value["CreatedTime"] = value["CreatedAt"].clone();
+        value["History"] = image.names.join(", ").into();
+        value["Names"] = json!(image.names);
+        value["RepoDigests"] = json!(image.repo_digests);
+        value["RepoTags"] = json!(image.names);
+        value["VirtualSize"] = value["Size"].clone();
+    }
+    value
+}
+
+/// One image as podman's `--format json` has it, which scripts take apart: numbers are numbers, times seconds.
+fn podman(listed: &Listed) -> Value {
+    let image = &listed.image;
+    let created: jiff::Timestamp = image.config.created.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let labels = &image.config.config.labels;
+    let mut value = json!({
+        "Id": image.id,
+        "ParentId": "",
+        "RepoTags": if image.names.is_empty() { Value::Null } else { json!(image.names) },
+        "RepoDigests": image.repo_digests,
+        "Size": listed.size,
+        "SharedSize": 0,
+        "VirtualSize": listed.size,
+        "Labels": if labels.is_empty() { Value::Null } else { json!(labels) },
+        "Containers": listed.containers,
+        "Names": image.names,
+        "Digest": image.manifest,
+        "History": image.names,
+        "Created": created.as_second(),
+        "CreatedAt": image.config.created,
+    });
+    for (key, is) in [("Dangling", image.names.is_empty()), ("IsManifestList", listed.list)] {
+        if is {
+            value[key] = true.into();
+        }
+    }
+    value
 }
 
 /// By creation the rows come sorted already.

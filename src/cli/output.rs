@@ -11,7 +11,7 @@ use std::io::Write;
 pub(super) const WRITE: &str = "write to standard output";
 
 /// One field of a listing's rows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Column {
     /// The row's key, as in `{{.Names}}`.
     pub field: &'static str,

@@ -1,7 +1,7 @@
 //! Flags → request: reads the files and variables that flags name.
 
 use super::run_flags::ContainerFlags;
-use super::{Cx, Personality, host_environment};
+use super::{Cx, Personality, docker_config, host_environment};
 use crate::error::{Context, Error, Result};
 use crate::spec::request::RunRequest;
 use crate::spec::{env, policy, security};
@@ -56,7 +56,7 @@ pub fn request(flags: &ContainerFlags, cx: &Cx, detach: bool) -> Result<(RunRequ
         privileged: isolation.privileged,
         publish_all: network.publish_all,
         no_hosts: network.no_hosts,
-        env: environment(flags, docker)?,
+        env: environment(flags, cx)?,
         unset_env: process.unsetenv.clone(),
         unset_env_all: process.unsetenv_all,
         entrypoint: process.entrypoint.clone(),
@@ -122,10 +122,12 @@ pub fn request(flags: &ContainerFlags, cx: &Cx, detach: bool) -> Result<(RunRequ
 }
 
 /// Later layers win: proxies, the host's environment, env files, `-e`.
-fn environment(flags: &ContainerFlags, docker: bool) -> Result<Vec<String>> {
+fn environment(flags: &ContainerFlags, cx: &Cx) -> Result<Vec<String>> {
     let process = &flags.process;
     let mut words = Vec::new();
     // Docker takes proxies from its client configuration only, podman from the environment.
+    let docker = cx.personality == Personality::Docker;
+    words.extend(docker_config::load(cx).proxies().into_iter().map(|(key, value)| format!("{key}={value}")));
     if process.http_proxy.unwrap_or(!docker) {
         words.extend(PROXIES.iter().filter_map(|k| std::env::var(k).ok().map(|v| format!("{k}={v}"))));
     }

@@ -38,7 +38,13 @@ impl Filters {
             let (key, value) = text.split_once('=').ok_or_else(|| bad().hint("write KEY=VALUE"))?;
             let flag = || parse_bool(value).map_err(|_| bad().hint("the value is true or false"));
             let created = |name: &str| -> Result<Timestamp> {
-                store.lookup(name).map(|i| time(&i)).map_err(|e| e.context(format!("parse filter '{text}'")))
+                let created = match store.find_list(name)? {
+                    Some(list) => list.created.parse().unwrap_or(Timestamp::UNIX_EPOCH),
+                    None => {
+                        store.lookup(name).map(|i| time(&i)).map_err(|e| e.context(format!("parse filter '{text}'")))?
+                    }
+                };
+                Ok(created)
             };
             let filter = match key {
                 "reference" => {

@@ -4,6 +4,7 @@ use super::compress::{Made, compress};
 use super::data::Data;
 use super::places::Places;
 use super::plan::{Treatment, plan};
+use super::referrers;
 use super::relay::Relay;
 use super::upload::{Outcome, Upload};
 use super::{Algorithm, Compressor, ManifestFormat, Members, Neighbours, PushOptions, Pushed, is_manifest, lost};
@@ -187,8 +188,15 @@ impl<'a> Job<'a> {
     }
 
     fn put(&self, name: &str, media_type: &str, bytes: &[u8]) -> Step<Pushed> {
-        self.retries().run("the manifest", || self.client.put_manifest(name, media_type, bytes))?;
-        Ok(Pushed { digest: Digest::of(bytes), size: bytes.len() as u64 })
+        let listed = self.retries().run("the manifest", || self.client.put_manifest(name, media_type, bytes))?;
+        let pushed = Pushed { digest: Digest::of(bytes), size: bytes.len() as u64 };
+        let value: serde_json::Value = serde_json::from_slice(bytes).context("read the manifest")?;
+        if !listed && let Some(subject) = referrers::subject(&value) {
+            let entry = Descriptor::new(media_type, pushed.digest.clone(), pushed.size);
+            let list = || referrers::list(self.client, &subject, &entry, &value);
+            self.retries().run("the list of referrers", list)?;
+        }
+        Ok(pushed)
     }
 
     /// Brings all layers there; tells what each became.

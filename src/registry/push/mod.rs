@@ -8,6 +8,7 @@ mod data;
 mod job;
 mod places;
 mod plan;
+mod referrers;
 mod relay;
 mod upload;
 mod wire;

@@ -114,8 +114,9 @@ impl Client<'_> {
         }
     }
 
-    /// Stores a manifest or an index under a tag or its digest.
-    pub fn put_manifest(&self, name: &str, media_type: &str, bytes: &[u8]) -> Result<()> {
+    /// Stores a manifest or an index under a tag or its digest; whether the registry says that it lists it as a referrer
+    /// of its subject (OCI-Subject).
+    pub fn put_manifest(&self, name: &str, media_type: &str, bytes: &[u8]) -> Result<bool> {
         let uri = parse(&self.url(&format!("manifests/{name}")))?;
         let open = || -> crate::error::Result<Box<dyn Read + '_>> { Ok(Box::new(bytes)) };
         let sending = Sending {
@@ -126,7 +127,10 @@ impl Client<'_> {
         };
         let reply = self.exchange(&uri, &sending)?;
         match reply.status {
-            200..=299 => self.same_digest(&reply, &Digest::of(bytes), "the manifest"),
+            200..=299 => {
+                self.same_digest(&reply, &Digest::of(bytes), "the manifest")?;
+                Ok(reply.header("oci-subject").is_some())
+            }
             400 | 415 => {
                 let mut failure = self.refusal(reply);
                 failure.error = failure.error.hint("the registry may not know this format: try --format v2s2 or oci");
