@@ -522,7 +522,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__build)
-            opts="-f -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -589,6 +589,74 @@ _coracle() {
                     return 0
                     ;;
                 --security-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --volume)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory-swap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-shares)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-mems)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroup-parent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsetenv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsetlabel)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -730,7 +798,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__builder__subcmd__build)
-            opts="-f -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -797,6 +865,74 @@ _coracle() {
                     return 0
                     ;;
                 --security-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --volume)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory-swap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-shares)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-mems)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroup-parent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsetenv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsetlabel)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3018,7 +3154,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__build)
-            opts="-f -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3085,6 +3221,74 @@ _coracle() {
                     return 0
                     ;;
                 --security-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --volume)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory-swap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-shares)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-mems)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroup-parent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsetenv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsetlabel)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -109,6 +109,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l shm-size -d 'S
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l cap-add -d 'Give RUN a capability' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l cap-drop -d 'Take a capability from RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l security-opt -d 'Security option of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s v -l volume -d 'Mount a directory or file of the host in RUN; what it holds is no part of the cache\'s keys' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l device -d 'Give RUN a device of the host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s m -l memory -d 'Limit of memory of each RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l memory-swap -d 'Limit of memory and swap of each RUN; -1 for unlimited swap' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s c -l cpu-shares -d 'Weight of RUN where CPU time is short (2 to 262144)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cpu-period -d 'Microseconds that the CPU quota is for' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cpu-quota -d 'Microseconds of CPU time in each period' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cpuset-cpus -d 'CPUs that RUN may use (0-3,5)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cpuset-mems -d 'Memory nodes that RUN may use' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l dns-search -d 'Search domain of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l dns-option -d 'Option of RUN\'s resolver' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cgroup-parent -d 'Not supported: the control group is that of the session' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l unsetenv -d 'Leave a variable out of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l unsetlabel -d 'Leave a label of the base image or the Dockerfile out of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
@@ -602,6 +616,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l security-opt -d 'Security option of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory or file of the host in RUN; what it holds is no part of the cache\'s keys' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l device -d 'Give RUN a device of the host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s m -l memory -d 'Limit of memory of each RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l memory-swap -d 'Limit of memory and swap of each RUN; -1 for unlimited swap' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s c -l cpu-shares -d 'Weight of RUN where CPU time is short (2 to 262144)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cpu-period -d 'Microseconds that the CPU quota is for' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cpu-quota -d 'Microseconds of CPU time in each period' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cpuset-cpus -d 'CPUs that RUN may use (0-3,5)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cpuset-mems -d 'Memory nodes that RUN may use' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns-search -d 'Search domain of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns-option -d 'Option of RUN\'s resolver' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cgroup-parent -d 'Not supported: the control group is that of the session' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetenv -d 'Leave a variable out of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Leave a label of the base image or the Dockerfile out of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
@@ -1057,6 +1085,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-add -d 'Give RUN a capability' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cap-drop -d 'Take a capability from RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l security-opt -d 'Security option of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s v -l volume -d 'Mount a directory or file of the host in RUN; what it holds is no part of the cache\'s keys' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l device -d 'Give RUN a device of the host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s m -l memory -d 'Limit of memory of each RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l memory-swap -d 'Limit of memory and swap of each RUN; -1 for unlimited swap' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s c -l cpu-shares -d 'Weight of RUN where CPU time is short (2 to 262144)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cpu-period -d 'Microseconds that the CPU quota is for' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cpu-quota -d 'Microseconds of CPU time in each period' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cpuset-cpus -d 'CPUs that RUN may use (0-3,5)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cpuset-mems -d 'Memory nodes that RUN may use' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l dns-search -d 'Search domain of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l dns-option -d 'Option of RUN\'s resolver' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cgroup-parent -d 'Not supported: the control group is that of the session' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetenv -d 'Leave a variable out of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Leave a label of the base image or the Dockerfile out of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F

@@ -317,3 +317,45 @@ fn with_one_id_installers_run_to_their_end() {
     let out = run("run --rm --network none made sh -c 'chown 33 /f'");
     assert!(out.code != 0, "{out}");
 }
+
+#[test]
+fn things_of_the_host_in_run() {
+    let env = busybox_env!();
+    env.file("host/f", "from the host\n");
+    let run = "RUN cat /given/deep/f; echo x > /given/deep/g 2>/dev/null; head -c 3 /dev/mine | wc -c; grep search /etc/resolv.conf";
+    let flags = "--network none -v ./host:/given/deep:ro --device /dev/zero:/dev/mine --dns-search example.test";
+    env.file(
+        "c/Dockerfile",
+        format!("FROM busybox\nENV GONE=1 STAYS=2\nLABEL out=1 in=2\n{run}\nRUN echo file > /made\n"),
+    );
+    let out = env.sh(&format!("build --progress plain -t made --unsetenv GONE --unsetlabel out {flags} c")).success();
+    for want in ["from the host", " 3\n", "example.test"] {
+        assert!(out.stderr.contains(want), "{want}: {out}");
+    }
+    assert!(!env.path("host/g").exists());
+    // Neither the files nor their mount points are in the image.
+    env.sh("run --rm --network none made ls -d /given").code(1);
+    let config = env.run(["image", "inspect", "made"]).success().json()[0]["Config"].clone();
+    assert_eq!(config["Labels"]["in"], "2");
+    assert!(config["Labels"]["out"].is_null(), "{config}");
+    let words = config["Env"].to_string();
+    assert!(words.contains("STAYS=2") && !words.contains("GONE"), "{words}");
+    // An overlay keeps what is written from the host.
+    env.file("c/Dockerfile", "FROM busybox\nRUN echo mine > /v/f; cat /v/f\n");
+    env.sh("build -q --network none -v ./host:/v:O c").success();
+    assert_eq!(std::fs::read_to_string(env.path("host/f")).unwrap(), "from the host\n");
+    // A limit is set, or it is said why not.
+    env.file("c/Dockerfile", "FROM busybox\nRUN cat /sys/fs/cgroup/memory.max || true\n");
+    let out = env.sh("build --no-cache --network none --progress plain --memory 64m c").success();
+    assert!(out.stderr.contains("67108864") || out.stderr.contains("memory"), "{out}");
+    for (flags, word) in [
+        ("--cgroup-parent /x", "cgroup-parent"),
+        ("-v name:/x", "no volumes"),
+        ("-v ./nosuch:/x", "nosuch"),
+        ("--memory lots", "lots"),
+        ("--device /nosuch", "nosuch"),
+    ] {
+        let out = env.sh(&format!("build --no-cache --network none {flags} c"));
+        assert!(out.code != 0 && out.stderr.contains(word), "{flags}: {out}");
+    }
+}

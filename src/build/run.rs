@@ -4,7 +4,7 @@ use super::ast::Network;
 use super::state::RunWork;
 use crate::error::{Context, Error, Result};
 use crate::net::{self, HostPorts};
-use crate::runtime::{self, Joins, LaunchRequest, RootKind, Stdio};
+use crate::runtime::{self, Joins, LaunchRequest, RootKind, Stdio, cgroup};
 use crate::spec::build::build;
 use crate::spec::model::{Mount, MountKind, Spec};
 use crate::spec::request::{Host, ImageInfo, RunRequest};
@@ -31,6 +31,60 @@ pub struct RunOptions {
     pub security_opt: Vec<String>,
     /// `KEY=value` of proxies: for the program, not for the image.
     pub proxies: Vec<String>,
+    pub given: Given,
+}
+
+/// Things of the host, and limits, in the words of the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Binds of the host's files.
+    pub volumes: Vec<Mount>,
+    pub devices: Vec<String>,
+    pub memory: Option<String>,
+    pub memory_swap: Option<String>,
+    pub cpu_shares: Option<u64>,
+    pub cpu_period: Option<u64>,
+    pub cpu_quota: Option<i64>,
+    pub cpuset_cpus: Option<String>,
+    pub cpuset_mems: Option<String>,
+    pub dns_search: Vec<String>,
+    pub dns_option: Vec<String>,
+}
+
+impl Given {
+    fn has_limits(&self) -> bool {
+        let words = [&self.memory, &self.memory_swap, &self.cpuset_cpus, &self.cpuset_mems];
+        let numbers = self.cpu_shares.is_some() || self.cpu_period.is_some() || self.cpu_quota.is_some();
+        numbers || words.iter().any(|word| word.is_some())
+    }
+
+    /// Paths (without leading slash) at and above the mounts, which stay empty in the image.
+    pub fn stubs(&self) -> Vec<String> {
+        let above = |mount: &Mount| {
+            let path = PathBuf::from(mount.destination.trim_start_matches('/'));
+            path.ancestors().map(|p| p.display().to_string()).filter(|p| !p.is_empty()).collect::<Vec<_>>()
+        };
+        self.volumes.iter().flat_map(above).collect()
+    }
+}
+
+/// The step's control group, which goes with it.
+struct Limited(cgroup::Cgroup);
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        self.0.remove();
+    }
+}
+
+/// `None` where no limit was asked for, or none can be set.
+fn limited(step: &RunStep<'_>, spec: &Spec) -> Result<Option<Limited>> {
+    if !step.options.given.has_limits() {
+        return Ok(None);
+    }
+    let (made, notes) = cgroup::create(step.id, &spec.resources)?;
+    notes.iter().for_each(|note| log::warn!("{note}"));
+    Ok(made.map(Limited))
 }
 
 /// Everything that one RUN needs.
@@ -63,6 +117,9 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
     let [(out, their_out), (err, their_err)] = [pipe()?, pipe()?];
     let stdin =
         rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).context("open /dev/null")?;
+    let limited = limited(&step, &spec)?;
+    let group =
+        limited.as_ref().map(|made| made.0.dir.try_clone().context("duplicate the control group")).transpose()?;
     let mut init = runtime::launch(LaunchRequest {
         spec: &spec,
         dir,
@@ -72,7 +129,7 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
         joins: Joins::default(),
         early: None,
         stdio: Stdio::Pipes { stdin, stdout: their_out, stderr: their_err },
-        cgroup: None,
+        cgroup: group,
         volumes: step.volumes.iter().map(|(name, dir)| (name.clone(), dir.clone().into())).collect(),
         window: None,
         root: RootKind::Auto,
@@ -100,6 +157,7 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
     let code = init.wait();
     init.ended();
     drop(active);
+    drop(limited);
     code
 }
 
@@ -184,6 +242,16 @@ fn spec(step: &RunStep<'_>) -> Result<Spec> {
         cap_add: options.cap_add.clone(),
         cap_drop: options.cap_drop.clone(),
         security_opt: options.security_opt.clone(),
+        devices: options.given.devices.clone(),
+        memory: options.given.memory.clone(),
+        memory_swap: options.given.memory_swap.clone(),
+        cpu_shares: options.given.cpu_shares,
+        cpu_period: options.given.cpu_period,
+        cpu_quota: options.given.cpu_quota,
+        cpuset_cpus: options.given.cpuset_cpus.clone(),
+        cpuset_mems: options.given.cpuset_mems.clone(),
+        dns_search: options.given.dns_search.clone(),
+        dns_option: options.given.dns_option.clone(),
         cwd: "/".into(),
         ..RunRequest::default()
     };
@@ -198,7 +266,7 @@ fn spec(step: &RunStep<'_>) -> Result<Spec> {
         ..Host::default()
     };
     let mut spec = build(&request, &image, &host)?.spec;
-    spec.mounts.extend(step.mounts.iter().cloned());
+    spec.mounts.extend(options.given.volumes.iter().chain(&step.mounts).cloned());
     spec.pretend_owners = true;
     if step.idmap.has_one_id() && !spec.process.env.iter().any(|e| e.starts_with("APT_CONFIG=")) {
         // It looks whether it has become another user, and that can't be pretended.

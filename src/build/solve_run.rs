@@ -129,6 +129,7 @@ impl Solver<'_> {
             self.prepare(index, n, mount, scratch.path(), &mut prepared)
                 .map_err(|e| e.context(format!("mount {}", mount.target)))?;
         }
+        prepared.stubs.extend(self.plan.run.given.stubs());
         if let Some((name, text)) = &work.script {
             script(name, text, scratch.path(), &mut prepared)?;
         }

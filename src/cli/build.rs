@@ -3,6 +3,7 @@
 use super::build_cache::CacheFlags;
 use super::build_output::{OutputFlags, Outputs};
 use super::build_progress::{Shown, Style};
+use super::build_run_flags::RunFlags;
 use super::registry_flags::RegistryFlags;
 use super::{Cx, Personality, docker_config, output, progress};
 use crate::build::args::{BuildArgs, PROXIES, PlatformArgs};
@@ -79,6 +80,8 @@ pub struct Args {
     /// Security option of RUN
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
+    #[command(flatten)]
+    run: RunFlags,
     /// How to show the build: auto, plain, rawjson or quiet
     #[arg(long, value_name = "STYLE")]
     progress: Option<String>,
@@ -284,7 +287,10 @@ fn build(
         ));
     }
     let solver = Solver::new(&cx.engine, store, &idmap, &plan, shown, lint);
-    let built = solver.solve()?;
+    let mut built = solver.solve()?;
+    let config = &mut built.config.config;
+    config.env.retain(|word| !args.run.unsetenv.iter().any(|name| word.split('=').next() == Some(name)));
+    config.labels.retain(|name, _| !args.run.unsetlabel.contains(name));
     let records = cache.seen();
     let report = outputs.write(cx, store, &idmap, &platform, &built, caches.inline().then_some(&records))?;
     caches.write(cx, store, &cache, std::slice::from_ref(&built.layers), &registry, &note)?;
@@ -331,6 +337,7 @@ fn run_options(args: &Args, build_args: &BuildArgs) -> Result<RunOptions> {
         cap_drop: args.cap_drop.clone(),
         security_opt: args.security_opt.clone(),
         proxies,
+        given: args.run.given()?,
     })
 }
 

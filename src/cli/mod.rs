@@ -8,6 +8,7 @@ mod build;
 mod build_cache;
 mod build_output;
 mod build_progress;
+mod build_run_flags;
 mod builder_du;
 mod builder_prune;
 mod change;
