@@ -12,6 +12,19 @@ fn hello_needs_no_image_and_no_network() {
     env.sh("run --rm --network none hello").success().has("only the loopback interface");
 }
 
+/// `--name "$NAME"` in a script whose variable is not set.
+#[test]
+fn empty_values_count_as_not_given() {
+    let env = TestEnv::new();
+    let mut args = vec!["run", "--rm"];
+    for option in ["name", "hostname", "workdir", "memory", "cpus", "stop-signal", "shm-size", "cidfile", "log-driver"]
+    {
+        args.extend([Box::leak(format!("--{option}").into_boxed_str()), ""]);
+    }
+    args.extend(["hello", "exit", "3"]);
+    env.run(args).code(3);
+}
+
 #[test]
 fn exit_codes_are_the_programs_own() {
     let env = TestEnv::new();

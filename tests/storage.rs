@@ -168,5 +168,7 @@ fn ps_counts_files_of_all_ids() {
     env.sh("create --name none busybox").success();
     let rows = env.run(["ps", "-as", "--sort", "size", "--format", "{{.Names}} {{.Size}}"]).success();
     let _ = rows.prints("none 0B\nc 1kB\n");
+    // A template that shows sizes asks for them.
+    env.run(["ps", "-a", "--filter", "name=^c$", "--format", "{{.Size}}"]).success().prints("1kB\n");
     assert_eq!(env.run(["inspect", "-s", "--format", "{{.SizeRw}}", "c"]).success().line(), "1000");
 }

@@ -80,14 +80,16 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         found.truncate(usize::try_from(last).unwrap_or(usize::MAX));
     }
     let key = args.sort.as_deref();
-    let sizes = if args.size || key == Some("size") { ps::sizes(&found)? } else { HashMap::new() };
+    let configured = docker_config::load(cx).ps_format;
+    let format = args.format.as_deref().or(configured.as_deref());
+    // A template that shows sizes asks for them, as docker has it.
+    let sized = args.size || key == Some("size") || format.is_some_and(|text| text.contains(".Size"));
+    let sizes = if sized { ps::sizes(&found)? } else { HashMap::new() };
     sort(&mut found, key, &sizes)?;
     if args.quiet && args.format.is_none() {
         let ids = found.iter().map(|c| if args.no_trunc { c.id.as_str() } else { c.short_id() });
         return output::raw(ids.map(|id| format!("{id}\n")).collect::<String>().as_bytes()).map(|()| 0);
     }
-    let configured = docker_config::load(cx).ps_format;
-    let format = args.format.as_deref().or(configured.as_deref());
     let need = ps_row::Need { sizes, spec: format.is_some(), full: args.no_trunc };
     let rows = found.iter().map(|c| ps_row::row(cx, c, &need)).collect();
     let mut columns = COLUMNS.to_vec();

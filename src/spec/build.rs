@@ -111,7 +111,7 @@ fn check_conflicts(request: &RunRequest) -> Result<()> {
         && !volumes::valid_name(name)
     {
         return Err(Error::user(format!("read --name '{name}'"))
-            .hint("a name starts with a letter or digit and has letters, digits, '_', '.' and '-'"));
+            .hint("a name starts with a letter or digit and has up to 255 letters, digits, '_', '.' and '-'"));
     }
     if request.replace && request.name.is_none() {
         return Err(Error::user("use --replace without --name: there is nothing to replace"));
