@@ -146,7 +146,7 @@ impl<R: BufRead> TarReader<R> {
 
     fn pax_sparse(&mut self, major: Option<u32>, minor: Option<u32>, map: &[u64], size: Option<u64>) -> Result<()> {
         let bad = || Error::user("read tar: malformed sparse file");
-        let map = match (major.unwrap_or(0), minor.unwrap_or(0)) {
+        let mut map = match (major.unwrap_or(0), minor.unwrap_or(0)) {
             (0, _) => sparse::pairs(map)?,
             (1, 0) => {
                 let mut lines = sparse::Lines::default();
@@ -161,6 +161,8 @@ impl<R: BufRead> TarReader<R> {
             (major, minor) => return Err(Error::unsupported(format!("read tar: sparse format {major}.{minor}"))),
         };
         self.entry.size = size.ok_or_else(bad)?;
+        // GNU tar ends maps with an empty segment at the file's end.
+        map.retain(|(_, length)| *length > 0);
         sparse::check(&map, self.entry.size, self.left)?;
         self.entry.sparse = Some(map);
         Ok(())

@@ -29,8 +29,11 @@ impl<W: Write> TarWriter<W> {
     }
 
     fn start_sparse(&mut self, entry: &Entry, map: &[(u64, u64)]) -> Result<()> {
-        let mut text = format!("{}\n", map.len());
-        for (offset, length) in map {
+        let end = map.last().map_or(0, |(offset, length)| offset + length);
+        // Without an empty segment at its end GNU tar would cut a file off where its last data ends.
+        let tail = (end < entry.size).then_some((entry.size, 0));
+        let mut text = format!("{}\n", map.len() + usize::from(tail.is_some()));
+        for (offset, length) in map.iter().chain(&tail) {
             text += &format!("{offset}\n{length}\n");
         }
         let mut head = text.into_bytes();
@@ -255,6 +258,32 @@ mod tests {
             .unwrap()
         {}
         assert_eq!(read, data);
+    }
+
+    #[test]
+    fn gnu_tar_knows_holes_at_the_end() {
+        let mut writer = TarWriter::new(Vec::new());
+        let maps =
+            [("all", vec![], &b""[..]), ("tail", vec![(4096, 3)], b"abc"), ("none", vec![((1 << 20) - 3, 3)], b"abc")];
+        for (name, map, data) in &maps {
+            let entry = Entry { path: name.as_bytes().to_vec(), size: 1 << 20, mode: 0o644, ..Entry::default() };
+            writer.start(&Entry { sparse: Some(map.clone()), ..entry }).unwrap();
+            writer.write_all(data).unwrap();
+        }
+        let bytes = writer.finish().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x.tar"), bytes).unwrap();
+        let mut tar = std::process::Command::new("tar");
+        if !tar.args(["-xf", "x.tar"]).current_dir(dir.path()).status().is_ok_and(|s| s.success()) {
+            return;
+        }
+        for (name, map, data) in &maps {
+            let mut want = vec![0; 1 << 20];
+            if let Some((offset, _)) = map.first() {
+                want[*offset as usize..][..data.len()].copy_from_slice(data);
+            }
+            assert!(std::fs::read(dir.path().join(name)).unwrap() == want, "{name}");
+        }
     }
 
     proptest! {
