@@ -80,7 +80,11 @@ fn mounted(ctx: &Ctx, spec: &Spec, path: &Path) -> Option<(Where, PathBuf)> {
     let mount = spec.mounts.iter().filter(inside).max_by_key(|m| m.destination.len())?;
     let (source, subpath) = match &mount.kind {
         MountKind::Bind { source } => (PathBuf::from(source), PathBuf::new()),
-        MountKind::Volume { name, subpath, .. } => (volume::data_dir(&ctx.paths, name), PathBuf::from(subpath)),
+        MountKind::Volume { name, subpath, .. } => {
+            // One in memory has no files now.
+            let volume = volume::get(&ctx.paths, name).ok()?;
+            (crate::engine::volume::files(ctx, &volume).ok()?, PathBuf::from(subpath))
+        }
         _ => return None,
     };
     let rest = path.strip_prefix(&mount.destination).ok()?;
