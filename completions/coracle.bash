@@ -522,7 +522,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__build)
-            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -732,6 +732,26 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --authfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -753,22 +773,6 @@ _coracle() {
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --arch)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --os)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --variant)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -798,7 +802,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__builder__subcmd__build)
-            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1008,6 +1012,26 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --authfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1029,22 +1053,6 @@ _coracle() {
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --arch)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --os)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --variant)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3154,7 +3162,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__build)
-            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --rewrite-timestamp --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3364,6 +3372,26 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --authfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3385,22 +3413,6 @@ _coracle() {
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --arch)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --os)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --variant)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

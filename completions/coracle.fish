@@ -142,6 +142,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l metadata-file 
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l format -d 'Form of the manifest: oci or docker' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l manifest -d 'Add the images to the manifest list of that name, which is made if need be' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l platform -d 'Platforms to build for, as OS/ARCH[/VARIANT] or local; several make an index' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l authfile -d 'File with registry credentials' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l creds -d 'Credentials for the registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
@@ -149,10 +154,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l tls-verify -d 
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l retry -d 'How often to retry after a failure' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l os -d 'Operating system of the image' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l check -d 'Check the Dockerfile instead of building it'
@@ -649,6 +650,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l format -d 'Form of the manifest: oci or docker' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l manifest -d 'Add the images to the manifest list of that name, which is made if need be' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Platforms to build for, as OS/ARCH[/VARIANT] or local; several make an index' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l authfile -d 'File with registry credentials' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l creds -d 'Credentials for the registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
@@ -656,10 +662,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry -d 'How often to retry after a failure' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l os -d 'Operating system of the image' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
@@ -1118,6 +1120,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'Form of the manifest: oci or docker' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l manifest -d 'Add the images to the manifest list of that name, which is made if need be' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Platforms to build for, as OS/ARCH[/VARIANT] or local; several make an index' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l os -d 'Operating system of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l authfile -d 'File with registry credentials' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l creds -d 'Credentials for the registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
@@ -1125,10 +1132,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l retry -d 'How often to retry after a failure' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l os -d 'Operating system of the image' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'

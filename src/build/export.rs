@@ -143,8 +143,9 @@ impl Export {
         if named && !image && !archive {
             return Err("files have neither name nor annotations".into());
         }
-        if self.split.is_some() && !matches!(self.kind, Kind::Local | Kind::Tar) {
-            return Err("platform-split is for files".into());
+        let split = self.split == Some(true) && self.kind == Kind::Tar;
+        if split || (self.split.is_some() && !matches!(self.kind, Kind::Local | Kind::Tar)) {
+            return Err("platform-split is for type=local".into());
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ pub mod context;
 pub mod copy;
 pub mod export;
 mod filehash;
+pub mod foreign;
 mod git;
 pub mod glob;
 pub mod ignore;

@@ -60,7 +60,8 @@ impl Solver<'_> {
         ))?;
         let epoch = built.epoch;
         self.cached(&key, title, span, &below, &mut |this, number| {
-            this.execute(index, number, work, &all, &below, epoch)
+            let done = this.execute(index, number, work, &all, &below, epoch);
+            done.map_err(|f| Failure { error: super::foreign::explain(f.error, &built.config.architecture), ..f })
         })
     }
 

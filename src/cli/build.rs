@@ -2,12 +2,14 @@
 
 use super::build_cache::CacheFlags;
 use super::build_output::{OutputFlags, Outputs};
+use super::build_platform::PlatformFlags;
 use super::build_progress::{Shown, Style};
 use super::build_run_flags::RunFlags;
-use super::registry_flags::RegistryFlags;
+use super::connection_flags::ConnectionFlags;
 use super::{Cx, Personality, docker_config, output, progress};
 use crate::build::args::{BuildArgs, PROXIES, PlatformArgs};
 use crate::build::ast::{Dockerfile, Network};
+use crate::build::cache::Cache;
 use crate::build::check::{check, static_rules};
 use crate::build::input::{self, Input};
 use crate::build::lint::Lint;
@@ -16,7 +18,7 @@ use crate::build::named::Contexts;
 use crate::build::parser::parse;
 use crate::build::progress::{Event, Progress};
 use crate::build::run::RunOptions;
-use crate::build::solve::{Failure, Plan, Solver};
+use crate::build::solve::{Built, Failure, Plan, Solver};
 use crate::build::source::{Fault, Source};
 use crate::build::stages;
 use crate::engine::images;
@@ -99,7 +101,9 @@ pub struct Args {
     #[command(flatten)]
     out: OutputFlags,
     #[command(flatten)]
-    registry: RegistryFlags,
+    platform: PlatformFlags,
+    #[command(flatten)]
+    connection: ConnectionFlags,
     /// Accepted: nothing is left of a build but its image
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     rm: Option<bool>,
@@ -114,8 +118,9 @@ pub struct Args {
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let docker = cx.personality == Personality::Docker;
     let store = Store::open(&cx.engine.paths)?;
-    let registry = args.registry.options()?;
-    let outputs = args.out.outputs(docker, &args.registry.connection)?;
+    let registry = args.connection.options()?;
+    let platforms = args.platform.platforms(&registry.env)?;
+    let outputs = args.out.outputs(docker, &args.connection, &platforms)?;
     // All that reads standard input and the context does so before anything is done.
     let mut given: BTreeMap<String, String> = docker_config::load(cx).proxies().into_iter().collect();
     given.extend(self::given(&args.build_arg)?);
@@ -131,17 +136,15 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
             registry: &registry,
         },
     )?;
-    let target = registry.platform.clone().unwrap_or_else(Platform::host);
-    let mut build_args = BuildArgs::new(given, &platform_args(&target), &platform_args(&Platform::host()));
     let mut lint = Lint::default();
     if let Ok(text) = std::env::var("BUILDKIT_DOCKERFILE_CHECK") {
         lint.configure(&text)?;
     }
     if args.check {
-        return run_check(&input, &store, &mut build_args, &mut lint);
+        return run_check(&input, &store, &mut arguments(&given, &platforms[0]), &mut lint);
     }
     let shown = Shown::new(style(&args)?);
-    let result = build(&args, cx, &store, &input, build_args, target, &shown, &mut lint, &outputs);
+    let result = build(&args, cx, &store, &input, &given, &platforms, &shown, &mut lint, &outputs);
     warn(&input.source, &mut lint, &shown, args.out.quiet);
     match result {
         Ok(()) if outputs.stays() => Ok(0),
@@ -230,14 +233,60 @@ fn build(
     cx: &Cx,
     store: &Store,
     input: &Input,
-    mut build_args: BuildArgs,
-    platform: Platform,
+    given: &BTreeMap<String, String>,
+    platforms: &[Platform],
     shown: &Shown,
     lint: &mut Lint,
     outputs: &Outputs<'_>,
 ) -> Result<(), Failure> {
-    let registry = args.registry.options()?;
+    let registry = args.connection.options()?;
     let contexts = Contexts::open(&cx.engine.paths, &args.build_context, &registry)?;
+    let note = |text: &str| shown.event(Event::Warning(text));
+    let inline = given.get("BUILDKIT_INLINE_CACHE").is_some_and(|v| v == "1" || v == "true");
+    let caches = args.cache.caches(inline, args.out.quiet)?;
+    let cache = caches.open(cx, store, &registry, &note);
+    if IdMap::detect()?.has_one_id() {
+        shown.event(Event::Warning(
+            "there is one id only: in RUN, changes of owners and users are accepted and have no effect (see `coracle doctor`)",
+        ));
+    }
+    let mut results = Vec::new();
+    for (n, platform) in platforms.iter().enumerate() {
+        // The findings are the same for all.
+        let mut unheard = Lint::default();
+        let lint = if n == 0 { &mut *lint } else { &mut unheard };
+        let build_args = arguments(given, platform);
+        let built = one(args, cx, store, input, build_args, platform.clone(), shown, lint, &contexts, &cache)?;
+        results.push((platform.clone(), built));
+    }
+    let idmap = IdMap::detect()?;
+    let records = cache.seen();
+    let report = outputs.write(cx, store, &idmap, &results, caches.inline().then_some(&records))?;
+    let images: Vec<_> = results.iter().map(|(_, built)| built.layers.clone()).collect();
+    caches.write(cx, store, &cache, &images, &registry, &note)?;
+    outputs.tell(cx, &report)?;
+    Ok(())
+}
+
+fn arguments(given: &BTreeMap<String, String>, platform: &Platform) -> BuildArgs {
+    BuildArgs::new(given.clone(), &platform_args(platform), &platform_args(&Platform::host()))
+}
+
+/// Builds for one platform.
+#[allow(clippy::too_many_arguments)] // The pieces of one command line.
+fn one(
+    args: &Args,
+    cx: &Cx,
+    store: &Store,
+    input: &Input,
+    mut build_args: BuildArgs,
+    platform: Platform,
+    shown: &Shown,
+    lint: &mut Lint,
+    contexts: &Contexts,
+    cache: &Cache,
+) -> Result<Built, Failure> {
+    let registry = args.connection.options()?;
     let mut file = parse(&input.source, lint)?;
     static_rules(&file, &input.ignore, lint);
     contexts.replace_stages(&mut file);
@@ -256,22 +305,18 @@ fn build(
         }
     };
     let pulls = progress::for_stderr(args.out.quiet);
-    let note = |text: &str| shown.event(Event::Warning(text));
-    let inline = build_args.given.get("BUILDKIT_INLINE_CACHE").is_some_and(|v| v == "1" || v == "true");
-    let caches = args.cache.caches(inline, args.out.quiet)?;
-    let cache = caches.open(cx, store, &registry, &note);
     let plan = Plan {
         file: &file,
         origins: &origins,
         args: &build_args,
         context: input.context.clone(),
         ignore: input.ignore.clone(),
-        contexts: &contexts,
+        contexts,
         target,
         policy: Policy::parse(&args.pull)?,
         registry: &registry,
         pull_progress: pulls.as_ref(),
-        platform: platform.clone(),
+        platform,
         no_cache: args.cache.no_cache,
         cache: cache.clone(),
         no_cache_filter: args.cache.no_cache_filter.iter().map(|s| s.to_lowercase()).collect(),
@@ -281,21 +326,11 @@ fn build(
         epoch,
     };
     let idmap = IdMap::detect()?;
-    if idmap.has_one_id() {
-        shown.event(Event::Warning(
-            "there is one id only: in RUN, changes of owners and users are accepted and have no effect (see `coracle doctor`)",
-        ));
-    }
-    let solver = Solver::new(&cx.engine, store, &idmap, &plan, shown, lint);
-    let mut built = solver.solve()?;
+    let mut built = Solver::new(&cx.engine, store, &idmap, &plan, shown, lint).solve()?;
     let config = &mut built.config.config;
     config.env.retain(|word| !args.run.unsetenv.iter().any(|name| word.split('=').next() == Some(name)));
     config.labels.retain(|name, _| !args.run.unsetlabel.contains(name));
-    let records = cache.seen();
-    let report = outputs.write(cx, store, &idmap, &platform, &built, caches.inline().then_some(&records))?;
-    caches.write(cx, store, &cache, std::slice::from_ref(&built.layers), &registry, &note)?;
-    outputs.tell(cx, &report)?;
-    Ok(())
+    Ok(built)
 }
 
 fn seconds(text: &str) -> Result<i64> {

@@ -9,8 +9,11 @@ use crate::build::solve::{Built, lowers};
 use crate::engine::push::{self, Request};
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Format, Image, Reference, SaveFormat, Store, ToSave, What};
-use crate::registry::Platform;
+use crate::image::{
+    Descriptor, Draft, Format, Image, ImageList, ManifestPlatform, OCI_INDEX, Reference, SaveFormat, Store, ToSave,
+    What,
+};
+use crate::registry::{Members, Platform};
 use crate::userns::IdMap;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -56,6 +59,9 @@ pub struct OutputFlags {
     /// One layer for all, the base image's too
     #[arg(long)]
     squash_all: bool,
+    /// Add the images to the manifest list of that name, which is made if need be
+    #[arg(long, value_name = "LIST")]
+    manifest: Option<String>,
     /// Accepted: new files are never later than the time of the image
     #[arg(long, hide = true)]
     rewrite_timestamp: bool,
@@ -71,18 +77,47 @@ pub struct Outputs<'a> {
     format: Format,
     docker: bool,
     connection: &'a ConnectionFlags,
+    /// Several platforms: an index.
+    several: bool,
+    list: Option<Reference>,
 }
 
 /// A manifest in the store.
 struct Made {
     image: Image,
     descriptor: Descriptor,
+    platform: Platform,
+}
+
+/// What a build for one or several platforms gives.
+enum Whole<'m> {
+    Image(&'m Made),
+    Index { draft: Draft, descriptor: Box<Descriptor> },
+}
+
+impl Whole<'_> {
+    fn descriptor(&self) -> &Descriptor {
+        match self {
+            Whole::Image(made) => &made.descriptor,
+            Whole::Index { descriptor, .. } => descriptor,
+        }
+    }
+
+    /// What scripts go on with: the image's id, or the index's digest.
+    fn id(&self) -> String {
+        match self {
+            Whole::Image(made) => made.image.id.clone(),
+            Whole::Index { descriptor, .. } => descriptor.digest.hex().to_string(),
+        }
+    }
 }
 
 /// What scripts are told of the image.
 #[derive(Default)]
 pub struct Report {
     id: String,
+    /// The id is that of a config.
+    config: bool,
     descriptor: Option<Descriptor>,
     names: Vec<String>,
 }
@@ -90,7 +125,12 @@ pub struct Report {
 impl OutputFlags {
     /// # Errors
     /// What can't be done is said before the build begins.
-    pub fn outputs<'a>(&'a self, docker: bool, connection: &'a ConnectionFlags) -> Result<Outputs<'a>> {
+    pub fn outputs<'a>(
+        &'a self,
+        docker: bool,
+        connection: &'a ConnectionFlags,
+        platforms: &[Platform],
+    ) -> Result<Outputs<'a>> {
         let names = self.tag.iter().map(|t| name(t, docker)).collect::<Result<Vec<_>>>()?;
         let mut exports = self.output.iter().map(|text| Export::parse(text)).collect::<Result<Vec<_>>>()?;
         let push = self.push == Some(true);
@@ -115,6 +155,8 @@ impl OutputFlags {
             format: Format::parse(&self.format)?,
             docker,
             connection,
+            several: platforms.len() > 1,
+            list: self.manifest.as_deref().map(|text| name(text, docker)).transpose()?,
         };
         outputs.check()?;
         Ok(outputs)
@@ -125,6 +167,17 @@ impl Outputs<'_> {
     fn check(&self) -> Result<()> {
         for export in &self.exports {
             let names = self.names_of(export)?;
+            let unsupported = |what: &str| Err(Error::unsupported(format!("{what} for several platforms")));
+            match (self.several, export.kind) {
+                (true, Kind::Docker) => {
+                    return unsupported("make docker's archive").map_err(|e| e.hint("use type=oci,dest=FILE"));
+                }
+                (true, Kind::Tar) => return unsupported("make a tar").map_err(|e| e.hint("use type=local,dest=DIR")),
+                (true, Kind::Image) if export.by_digest => {
+                    return unsupported("push by digest").map_err(|e| e.hint("build each platform by itself"));
+                }
+                _ => {}
+            }
             if export.push {
                 if names.is_empty() {
                     return Err(Error::user("push the image: it has no name").hint("-t REGISTRY/NAME:TAG"));
@@ -171,31 +224,45 @@ impl Outputs<'_> {
         cx: &Cx,
         store: &Store,
         idmap: &IdMap,
-        platform: &Platform,
-        built: &Built,
+        results: &[(Platform, Built)],
         inline: Option<&BTreeMap<String, Record>>,
     ) -> Result<Report> {
-        let squash = match (self.flags.squash_all, self.flags.squash) {
-            (true, _) => Some(0),
-            (false, true) => Some(built.base_layers),
-            (false, false) => None,
-        };
-        let parts = out::parts(store, idmap, built, &self.labels, squash, inline)?;
+        let mut all: Vec<(Platform, Parts)> = Vec::new();
+        for (platform, built) in results {
+            let squash = match (self.flags.squash_all, self.flags.squash) {
+                (true, _) => Some(0),
+                (false, true) => Some(built.base_layers),
+                (false, false) => None,
+            };
+            all.push((platform.clone(), out::parts(store, idmap, built, &self.labels, squash, inline)?));
+        }
         let mut report: Option<Report> = None;
         for export in &self.exports {
             match export.kind {
                 Kind::Nothing => {}
-                Kind::Local | Kind::Tar => self.files(store, idmap, &parts, export)?,
+                Kind::Local | Kind::Tar => {
+                    for (platform, parts) in &all {
+                        self.files(store, idmap, platform, parts, export)?;
+                    }
+                }
                 Kind::Image | Kind::Oci | Kind::Docker => {
-                    let made = self.compose(store, &parts, platform, export)?;
+                    let each = all
+                        .iter()
+                        .map(|(platform, parts)| self.compose(store, parts, platform, export))
+                        .collect::<Result<Vec<Made>>>()?;
+                    let made = match &each[..] {
+                        [only] if !self.several => Whole::Image(only),
+                        _ => self.index(store, &each, export)?,
+                    };
                     let names = self.names_of(export)?;
                     let mut said = Report {
-                        id: made.image.id.clone(),
-                        descriptor: Some(made.descriptor.clone()),
+                        id: made.id(),
+                        config: matches!(made, Whole::Image(_)),
+                        descriptor: Some(made.descriptor().clone()),
                         names: names.iter().map(Reference::canonical).collect(),
                     };
                     match export.kind {
-                        Kind::Image => self.image(cx, store, &made, &names, export, &mut said)?,
+                        Kind::Image => self.image(cx, store, &made, &each, &names, export, &mut said)?,
                         _ => self.archive(store, &made, names, export)?,
                     }
                     // Docker tells of the first; a store's image is what scripts go on with.
@@ -208,34 +275,86 @@ impl Outputs<'_> {
         Ok(report.unwrap_or_default())
     }
 
+    /// The index of the images of all platforms.
+    fn index(&self, store: &Store, each: &[Made], export: &Export) -> Result<Whole<'static>> {
+        let all = self.annotations(export);
+        let mut draft = Draft::new();
+        for made in each {
+            draft.add(&self.member(made, &all), None)?;
+        }
+        draft.annotate_list(&Annotation::pick(&all, &|level| *level == Level::Index));
+        let bytes = draft.bytes()?;
+        let descriptor = Descriptor::new(OCI_INDEX, store.put(&bytes)?, bytes.len() as u64);
+        Ok(Whole::Index { draft, descriptor: Box::new(descriptor) })
+    }
+
+    /// The entry of an image in an index.
+    fn member(&self, made: &Made, annotations: &[Annotation]) -> Descriptor {
+        let mut member = made.descriptor.clone();
+        let platform = &made.platform;
+        member.platform = Some(ManifestPlatform {
+            architecture: platform.architecture.clone(),
+            os: platform.os.clone(),
+            variant: platform.variant.clone(),
+            ..ManifestPlatform::default()
+        });
+        let own =
+            |level: &Level| matches!(level, Level::ManifestDescriptor(p) if p.as_ref().is_none_or(|p| p == platform));
+        member.annotations = Annotation::pick(annotations, &own);
+        member
+    }
+
+    fn annotations(&self, export: &Export) -> Vec<Annotation> {
+        self.annotations.iter().chain(&export.annotations).cloned().collect()
+    }
+
     fn compose(&self, store: &Store, parts: &Parts, platform: &Platform, export: &Export) -> Result<Made> {
-        let all: Vec<Annotation> = self.annotations.iter().chain(&export.annotations).cloned().collect();
+        let all = self.annotations(export);
         let own = |level: &Level| matches!(level, Level::Manifest(p) if p.as_ref().is_none_or(|p| p == platform));
         let annotations = Annotation::pick(&all, &own);
         let descriptor = store.compose_with(&parts.config, &parts.layers, self.format, annotations)?;
-        Ok(Made { image: store.image(&descriptor.digest)?, descriptor })
+        // A base may be of another platform than was asked for: what the image says counts.
+        let config = &parts.config;
+        let platform = match config.architecture.is_empty() {
+            true => platform.clone(),
+            false => Platform::normalised(&config.os, &config.architecture, &config.variant),
+        };
+        Ok(Made { image: store.image(&descriptor.digest)?, descriptor, platform })
     }
 
+    #[allow(clippy::too_many_arguments)] // What was made, and how it goes out.
     fn image(
         &self,
         cx: &Cx,
         store: &Store,
-        made: &Made,
+        made: &Whole<'_>,
+        each: &[Made],
         names: &[Reference],
         export: &Export,
         report: &mut Report,
     ) -> Result<()> {
-        for name in names {
-            store.tag(&made.descriptor, name)?;
+        match made {
+            Whole::Image(image) => {
+                names.iter().try_for_each(|name| store.tag(&image.descriptor, name))?;
+                if names.is_empty() {
+                    store.keep(&image.descriptor)?;
+                }
+            }
+            Whole::Index { draft, .. } => {
+                store.put_list(names, draft)?;
+                if names.is_empty() {
+                    each.iter().try_for_each(|image| store.keep(&image.descriptor))?;
+                }
+            }
         }
-        if names.is_empty() {
-            store.keep(&made.descriptor)?;
+        if let Some(list) = &self.list {
+            self.join(store, list, each, export)?;
         }
         if !export.push {
             return Ok(());
         }
         // With the names that it has now.
-        let image = store.image(&made.descriptor.digest)?;
+        let image = store.image(&each[0].descriptor.digest)?;
         let mut connection = self.connection.options()?;
         if export.insecure {
             connection.tls_verify.get_or_insert(false);
@@ -249,17 +368,51 @@ impl Outputs<'_> {
         };
         let progress = progress::for_push(self.flags.quiet);
         for name in names {
-            let sent = push::push_image(&cx.engine, store, &image, name, &request, progress.as_ref())?;
+            let pushed = match made {
+                Whole::Image(_) => {
+                    push::push_image(&cx.engine, store, &image, name, &request, progress.as_ref())?.pushed
+                }
+                Whole::Index { draft, .. } => {
+                    let own = each.iter().map(|made| made.descriptor.digest.clone()).collect();
+                    let members = Members { own, ..Members::default() };
+                    push::push_index(&cx.engine, store, &draft.bytes()?, &members, name, &request, progress.as_ref())?
+                }
+            };
             // What the registry has may differ (compression); that is what others will ask for.
             if let Some(descriptor) = &mut report.descriptor {
-                (descriptor.digest, descriptor.size) = (sent.pushed.digest, sent.pushed.size);
+                (descriptor.digest, descriptor.size) = (pushed.digest, pushed.size);
             }
         }
         Ok(())
     }
 
-    fn archive(&self, store: &Store, made: &Made, names: Vec<Reference>, export: &Export) -> Result<()> {
-        let images = [ToSave { what: What::Image(Box::new(made.image.clone())), names }];
+    /// Adds the images to a manifest list of the store.
+    fn join(&self, store: &Store, list: &Reference, each: &[Made], export: &Export) -> Result<()> {
+        let all = self.annotations(export);
+        let add = |draft: &mut Draft| each.iter().try_for_each(|made| draft.add(&self.member(made, &all), None));
+        match store.find_list(&list.canonical())? {
+            Some(known) => drop(store.change_list(&known.id, add)?),
+            None => {
+                let mut draft = Draft::new();
+                add(&mut draft)?;
+                store.create_list(list, &draft)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn archive(&self, store: &Store, made: &Whole<'_>, names: Vec<Reference>, export: &Export) -> Result<()> {
+        let what = match made {
+            Whole::Image(made) => What::Image(Box::new(made.image.clone())),
+            Whole::Index { draft, descriptor } => What::List(ImageList {
+                id: descriptor.digest.hex().into(),
+                digest: descriptor.digest.clone(),
+                names: Vec::new(),
+                created: String::new(),
+                draft: draft.clone(),
+            }),
+        };
+        let images = [ToSave { what, names }];
         let format = match (export.kind, export.directory) {
             (Kind::Docker, _) => SaveFormat::DockerArchive,
             (_, true) => SaveFormat::OciDir,
@@ -278,9 +431,12 @@ impl Outputs<'_> {
         }
     }
 
-    fn files(&self, store: &Store, idmap: &IdMap, parts: &Parts, export: &Export) -> Result<()> {
+    fn files(&self, store: &Store, idmap: &IdMap, platform: &Platform, parts: &Parts, export: &Export) -> Result<()> {
         let lowers = lowers(store, idmap, &parts.layers)?;
         match (&export.dest, export.kind) {
+            (Some(dir), Kind::Local) if export.split.unwrap_or(self.several) => {
+                out::local(idmap, lowers, &dir.join(platform.to_string().replace('/', "_")))
+            }
             (Some(dir), Kind::Local) => out::local(idmap, lowers, dir),
             (dest, _) => {
                 let mut file = archive_out::Output::open(dest.as_deref())?;
@@ -327,7 +483,7 @@ impl Outputs<'_> {
             });
             all.insert("containerimage.descriptor", text);
             all.insert("containerimage.digest", json!(descriptor.digest));
-            if !report.id.is_empty() {
+            if report.config {
                 all.insert("containerimage.config.digest", format!("sha256:{}", report.id).into());
             }
         }

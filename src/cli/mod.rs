@@ -7,6 +7,7 @@ mod attach;
 mod build;
 mod build_cache;
 mod build_output;
+mod build_platform;
 mod build_progress;
 mod build_run_flags;
 mod builder_du;

@@ -6,7 +6,7 @@ use super::manifest;
 use crate::error::{Error, Kind, Result};
 use crate::image::{Digest, Image, Reference, Store};
 use crate::registry::{
-    self, Compressor, Event, ManifestFormat, Platform, Progress, PullOptions, PushOptions, Pushed, Registries,
+    self, Compressor, Event, ManifestFormat, Members, Platform, Progress, PullOptions, PushOptions, Pushed, Registries,
 };
 
 /// What to push and how.
@@ -86,6 +86,25 @@ pub fn push_manifest(
     let send = || {
         let registries = Registries::load(&request.connection.env)?;
         registry::push(store, manifest, true, destination, &registries, &options(ctx, request), progress)
+    };
+    let result = send();
+    progress.event(Event::Finished { success: result.is_ok() });
+    result
+}
+
+/// Pushes an index with its images; the store's lease is the caller's.
+pub fn push_index(
+    ctx: &Ctx,
+    store: &Store,
+    index: &[u8],
+    members: &Members,
+    destination: &Reference,
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<Pushed> {
+    let send = || {
+        let registries = Registries::load(&request.connection.env)?;
+        registry::push_index(store, index, members, destination, &registries, &options(ctx, request), progress)
     };
     let result = send();
     progress.event(Event::Finished { success: result.is_ok() });

@@ -227,6 +227,23 @@ impl Store {
         self.find_list(&id)?.ok_or_else(|| Error::bug("the manifest list is gone"))
     }
 
+    /// Makes a list under `names`, taking them from whatever has them. A list that loses its last name so is forgotten.
+    pub fn put_list(&self, names: &[Reference], draft: &Draft) -> Result<()> {
+        let mut made: Option<ImageList> = None;
+        for name in names {
+            let old = self.find_list(&name.canonical())?.filter(|l| l.names == [name.canonical()]);
+            match old {
+                Some(old) => drop(self.remove_list(&old)?),
+                None => drop(self.untag(name)?),
+            }
+            match &made {
+                Some(list) => self.tag_list(list, name)?,
+                None => made = Some(self.create_list(name, draft)?),
+            }
+        }
+        Ok(())
+    }
+
     /// Changes the list of this id as `edit` says, which is called again when another process changes it meanwhile.
     ///
     /// # Errors

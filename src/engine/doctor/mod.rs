@@ -3,6 +3,7 @@
 //! Where it can, a check does the thing itself (makes a user namespace, mounts an overlay) instead of reading
 //! settings: settings explain only.
 
+mod foreign;
 mod ids;
 mod network;
 mod storage;
@@ -10,6 +11,7 @@ mod system;
 
 pub(super) use ids::user_name;
 
+pub use foreign::{BINFMT, qemu_name};
 pub use ids::probe_namespaces;
 pub use storage::probe_storage;
 
@@ -133,6 +135,7 @@ pub fn doctor(ctx: &Ctx, env: &Environment) -> Report {
     checks.extend(storage::storage(ctx, env, usable));
     checks.extend(network::network(env));
     checks.extend(system::system(env));
+    checks.push(foreign::foreign());
     let runs = checks.iter().all(|c| !c.essential || c.state != State::Fail);
     Report { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), runs, checks }
 }
