@@ -1068,7 +1068,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__builder__subcmd__du)
-            opts="-h --format --help"
+            opts="-h --format --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1086,13 +1086,29 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__builder__subcmd__prune)
-            opts="-a -f -h --all --force --filter --help"
+            opts="-a -f -h --all --force --filter --max-used-space --reserved-space --keep-storage --min-free-space --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-storage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-used-space)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reserved-space)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --min-free-space)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

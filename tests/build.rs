@@ -240,7 +240,13 @@ fn the_cache_can_be_listed_and_emptied() {
     assert_eq!(env.sh("builder prune -fa").success().stdout.lines().count(), 1);
     assert!(std::fs::read_dir(env.root().join("build/mounts")).unwrap().next().is_none());
     let _ = build(&env, text, "").success();
+    let more = env.sh("builder du --verbose").success();
+    assert!(more.stdout.contains("exec.cachemount") && more.stdout.contains("Total:"), "{more}");
     env.sh("rmi made").success();
+    // Enough room for all of it, then for nothing but what was used last.
+    env.sh("builder prune -fa --keep-storage 1g").success().prints("");
+    env.sh("builder prune -fa --max-used-space 1g --min-free-space 1k").success().prints("");
+    assert_eq!(env.sh("builder prune -f --reserved-space 0").success().stdout.lines().count(), 1);
     env.sh("system prune -f --build").success();
     env.sh("builder du --format '{{.ID}}'").success().prints("");
     env.sh("rmi busybox").success();

@@ -359,3 +359,22 @@ fn things_of_the_host_in_run() {
         assert!(out.code != 0 && out.stderr.contains(word), "{flags}: {out}");
     }
 }
+
+#[test]
+fn secrets_are_nowhere_afterwards() {
+    let env = busybox_env!();
+    // Not in the Dockerfile either: the text of a step is no secret.
+    let (file, value) = ("k3-file-secret-88", "k3-value-secret-99");
+    env.file("s", file);
+    env.file("v", value);
+    let text = "RUN --mount=type=secret,id=s,required --mount=type=secret,id=s,target=/deep/er/x,mode=0444,uid=5 --mount=type=secret,id=v,env=TOKEN \\\n sha256sum /run/secrets/s /deep/er/x | cut -c1-64 | uniq > /sum && echo -n $TOKEN | wc -c >> /sum && stat -c '%a %u' /deep/er/x >> /sum\nRUN ls -d /deep /run/secrets >> /sum 2>/dev/null; env | grep TOKEN >> /sum; true";
+    let got = after(&env, text, "--secret id=s,src=s --secret id=v,src=v", "cat /sum");
+    let lines: Vec<&str> = got.lines().collect();
+    assert_eq!(lines[1..], ["18", "444 5"], "{got}");
+    // Neither in the store nor in what a blob unpacks to.
+    let script = format!(
+        "! grep -rqF -e {file} -e {value} {root} && for b in {root}/blobs/sha256/*; do ! gzip -dcf \"$b\" | grep -qF -e {file} -e {value} || exit 1; done",
+        root = env.root().display()
+    );
+    fixtures::sh(&env.dir, &script);
+}

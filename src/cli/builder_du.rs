@@ -12,6 +12,9 @@ pub struct Args {
     /// Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each line
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Print all that is known of each
+    #[arg(long)]
+    verbose: bool,
 }
 
 const COLUMNS: &[Column] = &[
@@ -27,6 +30,19 @@ const COLUMNS: &[Column] = &[
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let items = prune::list(&cx.engine)?;
     let total: u64 = items.iter().filter(|i| !i.shared).map(|i| i.size).sum();
+    if args.verbose && args.format.is_none() {
+        for item in &items {
+            let used = jiff::Timestamp::try_from(item.used).unwrap_or_default();
+            let kind = if item.kind == "mount" { "exec.cachemount" } else { "regular" };
+            output::line(&format!("ID:           {}", item.id))?;
+            output::line(&format!("Description:  {}", item.title.replace('\n', " ")))?;
+            output::line(&format!("Type:         {kind}"))?;
+            output::line(&format!("Shared:       {}", item.shared))?;
+            output::line(&format!("Size:         {}", human::size(item.size)))?;
+            output::line(&format!("Last used:    {}\n", human::ago(used)))?;
+        }
+        return output::line(&format!("Total:        {}", human::size(total))).map(|()| 0);
+    }
     let rows = items.iter().map(|item| {
         let used = jiff::Timestamp::try_from(item.used).unwrap_or_default();
         let title = item.title.lines().next().unwrap_or_default();

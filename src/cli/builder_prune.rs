@@ -2,8 +2,9 @@
 
 use super::{Cx, human, output, prune};
 use crate::build;
+use crate::build::prune::Rules;
 use crate::error::{Error, Result};
-use crate::spec::units::parse_time;
+use crate::spec::units::{parse_size, parse_time};
 use jiff::Timestamp;
 use std::time::SystemTime;
 
@@ -19,6 +20,12 @@ pub struct Args {
     /// Only what was not used since: until=TIME
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
+    /// Keep what was used last, up to this size
+    #[arg(long, value_name = "SIZE", visible_aliases = ["max-used-space", "reserved-space"])]
+    keep_storage: Option<String>,
+    /// Remove only until the disk has so much free
+    #[arg(long, value_name = "SIZE")]
+    min_free_space: Option<String>,
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
@@ -36,7 +43,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     if !args.force && !prune::agreed(what)? {
         return Ok(0);
     }
-    let gone = build::prune::prune(&cx.engine, args.all, until)?;
+    let size = |text: &Option<String>| text.as_deref().map(parse_size).transpose();
+    let rules = Rules { all: args.all, until, keep: size(&args.keep_storage)?, min_free: size(&args.min_free_space)? };
+    let gone = build::prune::prune(&cx.engine, &rules)?;
     for item in &gone {
         output::line(&item.id)?;
     }
