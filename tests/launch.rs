@@ -474,7 +474,7 @@ fn shares_namespaces_of_another_container() {
     let other = || Ns::Container("f".repeat(64));
     (two.spec.ipc, two.spec.uts, two.spec.pid) = (other(), other(), other());
     two.spec.network.mode = NetMode::Container("f".repeat(64));
-    two.joins.set(Joins { user: fd(), net: fd(), pid: fd(), ipc: fd(), uts: fd(), cgroup: None });
+    two.joins.set(Joins { user: fd(), net: fd(), pid: fd(), ipc: fd(), uts: fd(), cgroup: None, ..Joins::default() });
     let text = two.text();
     let link = |ns: &str| fs::read_link(format!("/proc/{}/ns/{ns}", init.pid)).unwrap().display().to_string();
     let want = format!("there\nbox\n1\n{}\n{}\n", link("net"), link("user"));

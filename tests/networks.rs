@@ -207,6 +207,38 @@ fn ipv6_alone_is_enough() {
 }
 
 #[test]
+fn members_may_keep_their_users_id() {
+    let env = busybox_env!();
+    env.sh("network create n").success();
+    let own = rustix::process::getuid().as_raw();
+    let dir = env.path("shared");
+    std::fs::create_dir_all(&dir).unwrap();
+    let port = free_port();
+    env.start(&format!("--name plain --network n {BUSYBOX} sleep 1000"));
+    let flags = format!("--name kept --network n --userns keep-id -p {port}:7000 -v {}:/shared", dir.display());
+    env.start(&format!("{flags} {BUSYBOX} sh -c 'id -u; touch /shared/mine; nc -ll -p 7000 -e cat'"));
+    eventually("the file", 10, || dir.join("mine").exists());
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(dir.join("mine")).unwrap()), own);
+    assert_eq!(env.sh("logs kept").success().line(), own.to_string());
+    assert_eq!(env.run(["exec", "kept", "id", "-u"]).success().line(), own.to_string());
+    let ip = address(&env, "kept", "n", "IPAddress");
+    assert!(lookup(&env, "plain", "kept").1.contains(&ip));
+    assert!(reaches(&env, "plain", &ip, 7000));
+    assert!(lookup(&env, "kept", "plain").0);
+    eventually("an answer", 10, || ask(SocketAddr::from(([127, 0, 0, 1], port)), "hi").is_ok_and(|a| a == "hi"));
+    // Root of it is not root of the networks.
+    let out = env.run(["exec", "-u", "0", "kept", "ip", "link", "add", "x", "type", "dummy"]);
+    assert_ne!(out.code, 0);
+    env.sh("network create m").success();
+    env.sh("network connect m kept").success();
+    assert!(!address(&env, "kept", "m", "IPAddress").is_empty());
+    env.sh("restart -t 0 kept").success();
+    assert_eq!(address(&env, "kept", "n", "IPAddress"), ip);
+    assert_eq!(env.run(["exec", "kept", "id", "-u"]).success().line(), own.to_string());
+    let _ = env.sh("run --rm --network n --userns container:plain hello").fails(125, &["--userns"]);
+}
+
+#[test]
 fn ports_are_published_from_networks() {
     let env = TestEnv::new();
     env.sh("network create n").success();

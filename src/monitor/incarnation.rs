@@ -281,6 +281,7 @@ fn joins(subject: &Subject, places: Option<&net::Places>) -> Result<Joins> {
     };
     Ok(Joins {
         user,
+        nested: places.is_some() && matches!(spec.userns, UserNs::KeepId { .. }),
         net,
         pid: open(&spec.pid)?,
         ipc: open(&spec.ipc)?,

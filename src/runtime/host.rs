@@ -3,9 +3,10 @@
 use crate::error::{Context, Error, Result};
 use crate::spec::model::{Seccomp, Spec, UserNs};
 use crate::stage;
-use crate::sys::clone::{DetachedMount, Exec, Program, Spawned, detached_mount, spawn};
+use crate::sys::clone::{DetachedMount, Exec, Program, Spawned, detached_mount, spawn_mapped};
 use crate::sys::{launcher, process};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, memfd_create, open, openat};
+use std::ffi::CStr;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -14,20 +15,20 @@ use std::path::{Path, PathBuf};
 
 /// Starts our program in new namespaces so that nobody in them can write it: through a read-only mount of its own, or
 /// (Linux before 5.12, a replaced binary) from a sealed copy. `exec.program` is ours to choose.
-pub(super) fn spawn_protected(exec: &Exec<'_>) -> Result<Spawned> {
+pub(super) fn spawn_protected(exec: &Exec<'_>, maps: Option<[&CStr; 2]>) -> Result<Spawned> {
     let program = stage::program();
     // What runs now; its name may belong to a newer version by now.
     let meta = fs::metadata(program).context("look at our own program")?;
     if let Ok(path) = fs::read_link(program).or_else(|_| fs::canonicalize(program)) {
         let path = stage::spawn::cstring(path.as_os_str().as_bytes())?;
         let program = Program::Detached { path: &path, device: meta.dev(), inode: meta.ino() };
-        match spawn(&Exec { program, ..*exec }) {
+        match spawn_mapped(&Exec { program, ..*exec }, maps) {
             Err(e) if e.context[0].contains("mount") => {}
             other => return other,
         }
     }
     let copy = sealed_copy(program)?;
-    spawn(&Exec { program: Program::Fd(copy.as_fd()), ..*exec })
+    spawn_mapped(&Exec { program: Program::Fd(copy.as_fd()), ..*exec }, maps)
 }
 
 /// What executes the container's program for a process that is a mere fork of ours ([`crate::sys::launcher`]); `None`

@@ -23,15 +23,19 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let mut phases = vec![Phase::now("launch: called")];
     let joins = &request.joins;
     let idmap = &match &joins.user {
-        Some(process) => request.idmap.of_process(process.as_fd())?,
-        None => map_of(spec, request.idmap)?,
+        Some(process) if !joins.nested => request.idmap.of_process(process.as_fd())?,
+        _ => map_of(spec, request.idmap)?,
     };
     let layers = owned::layers(&request.lowers, request.idmap, idmap)?;
     let mut images = BTreeMap::new();
     for (place, lowers) in &request.images {
         images.insert(place.clone(), owned::layers(lowers, request.idmap, idmap)?);
     }
-    let own_user = joins.user.is_none();
+    let own_user = joins.user.is_none() || joins.nested;
+    let nested = match &joins.user {
+        Some(outer) if joins.nested => Some(idmap.within(&request.idmap.of_process(outer.as_fd())?)?),
+        _ => None,
+    };
     let early = request.early.as_ref();
     let namespaces = Namespaces::of(spec, joins)?;
     let plan = Plan {
@@ -88,19 +92,23 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
             };
             fork::fork(&how, |ready| super::init::forked(ready, &plan))
         }
-        None => host::spawn_protected(&clone::Exec {
-            program: clone::Program::Fd(null.as_fd()),
-            argv: &argv("init", &[])?,
-            env: &hook::environment(),
-            stdio: stdio.map(Some),
-            fds: &[theirs.as_fd()],
-            namespaces: clone_flags,
-            joins: &outer,
-            cgroup_procs: procs.as_ref().map(AsFd::as_fd),
-            session: true,
-            death_signal: libc::SIGKILL,
-            ambient: true,
-        }),
+        None => {
+            let texts = nested.as_ref().map(IdMap::texts).transpose()?;
+            let exec = clone::Exec {
+                program: clone::Program::Fd(null.as_fd()),
+                argv: &argv("init", &[])?,
+                env: &hook::environment(),
+                stdio: stdio.map(Some),
+                fds: &[theirs.as_fd()],
+                namespaces: clone_flags,
+                joins: &outer,
+                cgroup_procs: procs.as_ref().map(AsFd::as_fd),
+                session: true,
+                death_signal: libc::SIGKILL,
+                ambient: true,
+            };
+            host::spawn_protected(&exec, texts.as_ref().map(|[uids, gids]| [uids.as_c_str(), gids.as_c_str()]))
+        }
     };
     let spawned = spawned.map_err(|e| explain(e).context("make the container's namespaces"))?;
     drop(theirs);
@@ -116,7 +124,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         unheard: false,
         reaped: false,
     };
-    let maps = if new_user { Some(start_maps(init.pid, idmap)?) } else { None };
+    let maps = if new_user && nested.is_none() { Some(start_maps(init.pid, idmap)?) } else { None };
     let sent = match launcher {
         Some(_) => Ok(()),
         None => {

@@ -55,6 +55,8 @@ pub struct Joins {
     /// Join this user namespace instead of a new one (`--userns container:`; also needed for the owner of a joined
     /// network, pid, ipc or uts namespace of another container: a sibling may not enter them).
     pub user: Option<OwnedFd>,
+    /// Within `user` the container gets a user namespace of its own, with other ids of the same user.
+    pub nested: bool,
     pub net: Option<OwnedFd>,
     pub pid: Option<OwnedFd>,
     pub ipc: Option<OwnedFd>,

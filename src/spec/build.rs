@@ -144,9 +144,12 @@ impl Spaces {
             network: namespaces::parse_network(&request.network, ids)?,
         };
         namespaces::finish_endpoints(&mut spaces.network, request)?;
-        // Members live in the user namespace of the networks' holder, which has the usual ids.
-        if matches!(spaces.network, NetMode::Networks(_)) && !matches!(spaces.user, UserNs::Private | UserNs::Host) {
-            return Err(Error::unsupported("combine --userns with a user-defined network: not supported"));
+        // Members live in the user namespace of the networks' holder, which has the usual ids, or in one within it.
+        if matches!(spaces.network, NetMode::Networks(_))
+            && !matches!(spaces.user, UserNs::Private | UserNs::Host | UserNs::KeepId { .. })
+        {
+            return Err(Error::unsupported("combine --userns with a user-defined network: not supported")
+                .hint("keep-id can be combined"));
         }
         if spaces.pid != Ns::Private && request.init {
             return Err(Error::user("combine --init with a pid namespace that is not the container's own"));

@@ -65,6 +65,7 @@ const STEPS: &[&str] = &[
     "clone the program's mount",
     "make the program's mount read-only",
     "execute the program",
+    "write an id map",
 ];
 const JOIN: usize = 1;
 const CLONE_INNER: usize = 2;
@@ -74,6 +75,7 @@ const FDS: usize = 5;
 const TREE: usize = 6;
 const TREE_RO: usize = 7;
 const EXEC: usize = 8;
+const MAP: usize = 9;
 
 /// Beyond the soft limit of most shells only where more than this many descriptors are handed over.
 pub(super) const MAX_FDS: usize = 32;
@@ -82,6 +84,7 @@ const STACK: usize = 64 << 10;
 /// What parent and child share. Lives on the parent's stack while the child borrows its memory.
 struct Shared<'a> {
     exec: &'a Exec<'a>,
+    maps: Option<[&'a CStr; 2]>,
     argv: *const *const c_char,
     env: *const *const c_char,
     inner_stack: *mut c_void,
@@ -97,6 +100,15 @@ struct Shared<'a> {
 /// # Errors
 /// The failed step with its errno; the program itself may be missing (ENOENT) or refused (EACCES).
 pub fn spawn(exec: &Exec<'_>) -> Result<Spawned> {
+    spawn_mapped(exec, None)
+}
+
+/// The same for a user namespace within one that is joined: `maps` are its uid_map and gid_map, which only a process of
+/// the outer one may write (user_namespaces(7)). They are written when this returns.
+///
+/// # Errors
+/// As [`spawn`]; the kernel's refusal of a map.
+pub fn spawn_mapped(exec: &Exec<'_>, maps: Option<[&CStr; 2]>) -> Result<Spawned> {
     if exec.fds.len() > MAX_FDS {
         return Err(Error::bug("hand over descriptors: too many"));
     }
@@ -109,6 +121,7 @@ pub fn spawn(exec: &Exec<'_>) -> Result<Spawned> {
     let mut inner_stack: Box<[MaybeUninit<u128>]> = Box::new_uninit_slice(inner_size);
     let mut shared = Shared {
         exec,
+        maps,
         argv: argv.as_ptr(),
         env: env.as_ptr(),
         inner_stack: inner_stack.as_mut_ptr_range().end.cast(),
@@ -149,6 +162,9 @@ pub fn spawn(exec: &Exec<'_>) -> Result<Spawned> {
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     if shared.step != usize::MAX {
         reap(pid);
+        if shared.inner_pid > 0 {
+            reap(shared.inner_pid);
+        }
         return Err(Error::errno(shared.errno, STEPS[shared.step]));
     }
     if direct {
@@ -223,8 +239,46 @@ extern "C" fn between(arg: *mut c_void) -> c_int {
         if pid < 0 {
             fail(shared, CLONE_INNER);
         }
+        if let Some([users, groups]) = shared.maps
+            && !(write_map(pid, c"/uid_map", users) && write_map(pid, c"/gid_map", groups))
+        {
+            libc::kill(pid, libc::SIGKILL);
+            shared.inner_pid = pid;
+            fail(shared, MAP);
+        }
         shared.inner_pid = pid;
         libc::_exit(0)
+    }
+}
+
+/// Writes `text` to a file of /proc/PID; the errno tells why not.
+///
+/// # Safety
+/// Makes async-signal-safe calls only.
+unsafe fn write_map(pid: c_int, name: &CStr, text: &CStr) -> bool {
+    let mut path = [0u8; 32];
+    let mut digits = [0u8; 10];
+    let (mut rest, mut count) = (pid.unsigned_abs(), 0);
+    while rest > 0 && count < digits.len() {
+        digits[count] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        count += 1;
+    }
+    let parts = b"/proc/".iter().chain(digits[..count].iter().rev()).chain(name.to_bytes());
+    // The last byte stays zero: 6 + 10 + 8 are less than 32.
+    path[..31].iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+    // SAFETY: both texts end with a zero byte and outlive the calls.
+    unsafe {
+        let fd = libc::open(path.as_ptr().cast(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return false;
+        }
+        let length = text.to_bytes().len();
+        let written = libc::write(fd, text.as_ptr().cast(), length);
+        let errno = *libc::__errno_location();
+        libc::close(fd);
+        *libc::__errno_location() = errno;
+        written == length as isize
     }
 }
 
@@ -333,6 +387,7 @@ pub fn detached_mount(path: &CStr, device: u64, inode: u64) -> Result<DetachedMo
     let mut stack: Box<[MaybeUninit<u128>]> = Box::new_uninit_slice(STACK / 16);
     let mut shared = Shared {
         exec: &exec,
+        maps: None,
         argv: std::ptr::null(),
         env: std::ptr::null(),
         inner_stack: std::ptr::null_mut(),

@@ -152,6 +152,33 @@ impl IdMap {
         }
     }
 
+    /// The same map as seen from within a user namespace with the map `outer`.
+    ///
+    /// # Errors
+    /// A range that `outer` does not have as one.
+    pub fn within(&self, outer: &IdMap) -> Result<IdMap> {
+        let ranges = |own: &[Range], outer: &[Range]| -> Result<Vec<Range>> {
+            let one = |r: &Range| {
+                let end = |outside: u32, count: u32| u64::from(outside) + u64::from(count);
+                let has = |o: &&Range| o.outside <= r.outside && end(r.outside, r.count) <= end(o.outside, o.count);
+                let found = outer.iter().find(has).ok_or_else(|| {
+                    Error::unsupported(format!("map id {} of the host within another user namespace", r.outside))
+                })?;
+                Ok(Range { outside: found.inside + (r.outside - found.outside), ..*r })
+            };
+            own.iter().map(one).collect()
+        };
+        Ok(IdMap { uids: ranges(&self.uids, &outer.uids)?, gids: ranges(&self.gids, &outer.gids)?, ..self.clone() })
+    }
+
+    /// The texts of uid_map and gid_map (user_namespaces(7)).
+    pub fn texts(&self) -> Result<[std::ffi::CString; 2]> {
+        let text = |ranges: &[Range]| {
+            std::ffi::CString::new(super::maps::text(ranges)).map_err(|_| Error::bug("write an id map"))
+        };
+        Ok([text(&self.uids)?, text(&self.gids)?])
+    }
+
     /// The map of the user namespace that the process behind `pidfd` is in, a child of ours.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ impl Writing {
     }
 }
 
-fn text(ranges: &[Range]) -> String {
+pub(super) fn text(ranges: &[Range]) -> String {
     ranges.iter().map(|r| format!("{} {} {}\n", r.inside, r.outside, r.count)).collect()
 }
 
