@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use crate::error::{Error, Result};
+use crate::monitor::stop_wished;
 use crate::net::networks;
 use crate::spec::model::{MountKind, NetMode, Spec};
 use crate::spec::units;
@@ -33,6 +34,8 @@ enum Test {
     Expose(u16, Option<String>),
     Until(Timestamp),
     Policy(String),
+    /// Its policy brings it back after a boot, and the user has not stopped it where that counts.
+    Boot(bool),
     Command(String),
     /// Nothing has it yet (`health`, `pod`).
     Never,
@@ -55,6 +58,7 @@ const KEYS: &[&str] = &[
     "expose",
     "until",
     "restart-policy",
+    "should-start-on-boot",
     "command",
     "health",
     "pod",
@@ -124,6 +128,11 @@ fn test(ctx: &Ctx, key: &str, value: &str) -> Result<Test> {
         "expose" => port(value).map(|(p, proto)| Test::Expose(p, proto))?,
         "until" => Test::Until(units::parse_time(value, Timestamp::now())?),
         "restart-policy" => Test::Policy(value.to_string()),
+        "should-start-on-boot" => match value {
+            "true" => Test::Boot(true),
+            "false" => Test::Boot(false),
+            _ => return Err(Error::user("its value is true or false")),
+        },
         "command" => Test::Command(value.to_string()),
         "is-task" => {
             if value == "false" {
@@ -216,6 +225,14 @@ impl Test {
             }
             Test::Until(time) => c.config.created.parse::<Timestamp>().is_ok_and(|t| t < *time),
             Test::Policy(name) => policy_name(&c.config.restart) == *name,
+            Test::Boot(wanted) => {
+                let comes_back = match c.config.restart {
+                    Restart::Always => true,
+                    Restart::UnlessStopped => !stop_wished(&c.dir),
+                    _ => false,
+                };
+                comes_back == *wanted
+            }
             Test::Command(name) => c.config.command.first() == Some(name),
             Test::Never => false,
             Test::Always => true,
@@ -370,11 +387,14 @@ mod tests {
             (&["exited=0"], false),
             (&["restart-policy=no", "command=sh", "network=bridge"], true),
             (&["volume=x"], false),
+            (&["should-start-on-boot=true"], false),
+            (&["should-start-on-boot=false"], true),
         ] {
             assert_eq!(run(texts).unwrap(), want, "{texts:?}");
         }
         let e = run(&["colour=red"]).unwrap_err();
         assert!(e.hint.is_some() && e.exit_code() == 125);
         assert!(run(&["nothing"]).is_err() && run(&["before=nosuch"]).is_err() && run(&["exited=x"]).is_err());
+        assert!(run(&["should-start-on-boot=perhaps"]).is_err());
     }
 }

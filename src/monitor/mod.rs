@@ -14,7 +14,7 @@ pub mod remove;
 mod serve;
 mod stdio;
 
-pub use exit::{RESTARTING, STOPPED};
+pub use exit::{RESTARTING, STOPPED, stop_wished};
 pub use log::{ENGINE, STAMP, numbered};
 
 use crate::error::{Context, Error, Kind, Result};
