@@ -101,7 +101,7 @@ impl TestEnv {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let base = std::env::var_os("CORACLE_TEST_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         // Short, because socket paths end at 107 bytes; the process id keeps test binaries apart.
-        let name = format!("ct{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("ct{}-{:03}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = base.join(name);
         for path in [dir.clone(), dir.join("home"), dir.join("run"), dir.join("tmp")] {
             std::fs::DirBuilder::new().mode(0o700).create(&path).unwrap_or_else(|e| panic!("make {path:?}: {e}"));
