@@ -73,6 +73,30 @@ fn several_images_go_through_a_pipe() {
     }
 }
 
+/// Straight into a file, through a pipe, and from a store that doesn't know how large the layers are.
+#[test]
+fn a_docker_archive_is_the_same_wherever_it_goes() {
+    if !fixtures::can_make() {
+        skip!("the test image can't be made");
+    }
+    let env = env();
+    env.sh("save -m -o file.tar busybox two:1").success();
+    let out = env.command(["save", "-m", "busybox", "two:1"]).output().unwrap();
+    let file = std::fs::read(env.path("file.tar")).unwrap();
+    assert!(out.status.success() && out.stdout == file, "pipe: {} bytes, file: {}", out.stdout.len(), file.len());
+    let mut known = 0;
+    for layer in std::fs::read_dir(env.root().join("layers")).unwrap().flatten() {
+        let path = layer.path().join("meta.json");
+        let Ok(text) = std::fs::read(&path) else { continue };
+        let mut record: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        known += usize::from(record["report"].as_object_mut().unwrap().remove("tar").is_some());
+        std::fs::write(&path, record.to_string()).unwrap();
+    }
+    assert!(known > 0, "no layer's record knows the size of its tar");
+    env.sh("save -m -o unknown.tar busybox two:1").success();
+    assert!(std::fs::read(env.path("unknown.tar")).unwrap() == file, "without known sizes");
+}
+
 #[test]
 fn a_damaged_blob_is_not_saved() {
     if !fixtures::can_make() {

@@ -49,6 +49,11 @@ impl Output {
         Ok(Output { file, place: Some((path.to_path_buf(), Some(temp))) })
     }
 
+    /// The new file, for writing anywhere in it; `None` where bytes can only follow one another.
+    pub fn seekable(&self) -> Result<Option<File>> {
+        self.place.as_ref().map(|_| self.file.try_clone().context("write the archive")).transpose()
+    }
+
     /// Makes the file appear.
     pub fn finish(mut self) -> Result<()> {
         self.file.flush().context("write the archive")?;

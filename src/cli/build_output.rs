@@ -425,7 +425,8 @@ impl Outputs<'_> {
             }
             dest => {
                 let mut file = archive_out::Output::open(dest.as_deref())?;
-                save::archive_of(store, &images, how, &mut file)?;
+                let place = file.seekable()?;
+                save::archive_of(store, &images, how, &mut file, place)?;
                 file.finish()
             }
         }

@@ -56,7 +56,8 @@ pub fn push(image: &str, to: Local<'_>, cx: &Cx) -> Result<()> {
         return save::directory(&cx.engine, &[word], &further, how, path).map_err(named);
     }
     let mut out = archive_out::Output::open(Some(path)).map_err(named)?;
-    save::archive(&cx.engine, &[word], &further, how, &mut out).map_err(named)?;
+    let place = out.seekable().map_err(named)?;
+    save::archive(&cx.engine, &[word], &further, how, &mut out, place).map_err(named)?;
     out.finish().map_err(named)
 }
 

@@ -52,7 +52,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         return Ok(0);
     }
     let mut out = archive_out::Output::open(args.output.as_deref())?;
-    save::archive(&cx.engine, words, &further, how, &mut out)?;
+    let place = out.seekable()?;
+    save::archive(&cx.engine, words, &further, how, &mut out, place)?;
     out.finish()?;
     Ok(0)
 }

@@ -5,6 +5,7 @@ use super::images::{meant_among, meant_name};
 use crate::error::{Context, Error, Result};
 use crate::image::{Reference, SaveFormat, Store, ToSave, What};
 use crate::state::hook;
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -38,25 +39,32 @@ pub fn chosen(store: &Store, words: &[String], further: &[Reference], format: Sa
     Ok(all)
 }
 
-/// Writes an archive to `out`.
+/// Writes an archive to `out`; `place` is the file behind it, if it is one that can be written anywhere.
 pub fn archive(
     ctx: &Ctx,
     words: &[String],
     further: &[Reference],
     how: SaveOptions,
     out: &mut impl Write,
+    place: Option<File>,
 ) -> Result<()> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
     let images = chosen(&store, words, further, how.format)?;
-    archive_of(&store, &images, how, out).with_context(|| format!("save {}", words.join(", ")))
+    archive_of(&store, &images, how, out, place).with_context(|| format!("save {}", words.join(", ")))
 }
 
 /// [`archive`] of images that need no names in the store; its lease is the caller's.
-pub fn archive_of(store: &Store, images: &[ToSave], how: SaveOptions, out: &mut impl Write) -> Result<()> {
+pub fn archive_of(
+    store: &Store,
+    images: &[ToSave],
+    how: SaveOptions,
+    out: &mut impl Write,
+    place: Option<File>,
+) -> Result<()> {
     let saved = match how.format {
         SaveFormat::OciArchive => store.save_oci_archive(images, out),
-        _ => store.save_docker_archive(images, out),
+        _ => store.save_docker_archive(images, out, place),
     };
     hook::stop_at("save:written");
     saved

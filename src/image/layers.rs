@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::state::atomic;
 use crate::userns::IdMap;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -86,6 +87,13 @@ impl Store {
             }
         };
         entries.map(directory).collect()
+    }
+
+    /// The bytes of uncompressed layer tars, by chain id, of all layers that are extracted.
+    pub(super) fn known_tar_sizes(&self) -> HashMap<String, u64> {
+        let entries = std::fs::read_dir(self.paths.layers()).into_iter().flatten().flatten();
+        let records = entries.filter_map(|e| atomic::read_json::<LayerRecord>(&e.path().join("meta.json")).ok());
+        records.filter_map(|r| Some((r.chain_id, r.report.tar?))).collect()
     }
 
     pub(super) fn layer_dir(&self, chain_id: &str, key: &str) -> PathBuf {

@@ -52,4 +52,5 @@ pub use partial::{Claim, Pending, Turn, Watch};
 pub use reference::Reference;
 pub use storage::{Foreign, job as storage_layer_job};
 pub use store::{Image, LayerRef, Store, host_architecture};
+pub use unpack::pipeline::{ChunkReader, Inflated, run as inflate_through};
 pub use unpack::{LayerEvent, LayerSink, LayerWatch, Replace, Sink, Unpacker, Waited, job as unpack_job};

@@ -90,6 +90,8 @@ pub struct Report {
     pub tree: Option<Digest>,
     /// Bytes of the allocated blocks of its files.
     pub allocated: Option<u64>,
+    /// Bytes of the tar, uncompressed.
+    pub tar: Option<u64>,
 }
 
 /// Notes kept in a layer's record.

@@ -2,11 +2,9 @@
 
 use super::{Loaded, ReadProgress, docker, source};
 use crate::error::{Context, Error, Result};
-use crate::image::decompress::Decoder;
 use crate::image::manifest::{OCI_CONFIG, OCI_MANIFEST};
-use crate::image::{Compression, tar::TarReader};
+use crate::image::{Compression, inflate_through, tar::TarReader};
 use crate::image::{Descriptor, Digest, History, ImageConfig, Manifest, Reference, RootFs, RunConfig, Store};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -92,34 +90,22 @@ impl Store {
     fn check_tar(&self, digest: &Digest) -> Result<Digest> {
         let path = self.blob(digest);
         let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-        let mut hashing = Hashing { inner: Decoder::new(file)?, hash: Sha256::new() };
-        let mut entries = 0u64;
-        let mut image_archive = false;
-        let mut tar = TarReader::new(BufReader::with_capacity(128 << 10, &mut hashing));
-        while let Some(entry) = tar.next_entry().context("read the archive")? {
-            entries += 1;
-            image_archive |= matches!(entry.path.as_slice(), b"manifest.json" | b"oci-layout");
-        }
-        std::io::copy(&mut tar.into_inner(), &mut std::io::sink()).context("read the archive")?;
+        let (mut entries, mut image_archive) = (0u64, false);
+        // One thread inflates and hashes, this one reads.
+        let ((), found) = inflate_through(file, |stream| {
+            let mut tar = TarReader::new(stream);
+            while let Some(entry) = tar.next_entry().context("read the archive")? {
+                entries += 1;
+                image_archive |= matches!(entry.path.as_slice(), b"manifest.json" | b"oci-layout");
+            }
+            Ok(())
+        })?;
         if entries == 0 {
             return Err(Error::user("read the archive: it is empty"));
         }
         if image_archive {
             log::warn!("the archive looks like one of images: `load` is the command for those");
         }
-        Ok(Digest::from_hash(hashing.hash))
-    }
-}
-
-struct Hashing<R> {
-    inner: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.inner.read(buf)?;
-        self.hash.update(&buf[..n]);
-        Ok(n)
+        Ok(found.digest)
     }
 }

@@ -6,6 +6,7 @@ mod import;
 mod oci;
 mod plain;
 mod save;
+mod save_docker;
 mod source;
 
 pub(super) use docker::layer_type;

@@ -5,21 +5,16 @@
 //! fixed order.
 
 use super::super::manifest::{
-    DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, docker_layer,
-    guess_media_type,
+    DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, docker_layer, guess_media_type,
 };
-use super::docker;
 use crate::error::{Context, Error, Result};
 use crate::image::tar::{Entry, Kind, TarWriter};
-use crate::image::unpack::pipeline;
 use crate::image::{Descriptor, Digest, Image, ImageList, Index, Manifest, ParallelGzip, Reference, Store};
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, Read, Seek, Write};
+use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Mutex;
 
 /// Where images go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +63,7 @@ impl ToSave {
     ///
     /// # Errors
     /// `User` for a list: the format has none.
-    fn image(&self) -> Result<&Image> {
+    pub(super) fn image(&self) -> Result<&Image> {
         match &self.what {
             What::Image(image) => Ok(image),
             What::List(list) => Err(Error::user(format!("save manifest list {}: the format has none", list.id))
@@ -77,154 +72,10 @@ impl ToSave {
     }
 }
 
-/// One element of docker-archive's manifest.json.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Item {
-    config: String,
-    repo_tags: Vec<String>,
-    layers: Vec<String>,
-}
-
 const NAME: &str = "org.opencontainers.image.ref.name";
 const LAYOUT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}";
-/// Layers decompressed at once.
-const WORKERS: usize = 2;
 
 impl Store {
-    /// Writes the images as one docker-archive. Starts threads.
-    pub fn save_docker_archive(&self, images: &[ToSave], out: &mut impl Write) -> Result<()> {
-        let mut tar = TarWriter::new(out);
-        let mut layers: Vec<&super::super::LayerRef> = Vec::new();
-        let mut seen = BTreeSet::new();
-        let plain = images.iter().map(ToSave::image).collect::<Result<Vec<_>>>()?;
-        for layer in plain.iter().flat_map(|i| &i.layers) {
-            if seen.insert(&layer.diff_id) {
-                layers.push(layer);
-            }
-        }
-        let mut items: Vec<(String, Item)> = Vec::new();
-        for (one, image) in images.iter().zip(&plain) {
-            let id = &image.id;
-            let tags = one.names.iter().map(Reference::canonical);
-            match items.iter_mut().find(|(known, _)| known == id) {
-                Some((_, item)) => item.repo_tags.extend(tags),
-                None => {
-                    let layers = image.layers.iter().map(|l| format!("{}.tar", l.diff_id.hex())).collect();
-                    items.push((id.clone(), Item { config: format!("{id}.json"), repo_tags: tags.collect(), layers }));
-                }
-            }
-        }
-        let mut buffer = vec![0; 512 << 10];
-        self.inflated(&layers, |layer, mut file, size| {
-            let name = format!("{}.tar", layer.diff_id.hex());
-            tar.start(&member(&name, size))?;
-            let mut left = size;
-            while left > 0 {
-                let n = file.read(&mut buffer).context("read a temporary file")?;
-                if n == 0 {
-                    return Err(Error::conflict("read a layer: it became shorter"));
-                }
-                tar.write_all(&buffer[..n]).context("write the archive")?;
-                left = left.saturating_sub(n as u64);
-            }
-            Ok(())
-        })?;
-        for (id, item) in &items {
-            tar.file(&member(&item.config, 0), &self.read(&Digest::from_hex(id)?)?)?;
-        }
-        let items: Vec<&Item> = items.iter().map(|(_, item)| item).collect();
-        tar.file(&member("manifest.json", 0), &serde_json::to_vec(&items).context("encode the manifest")?)?;
-        tar.finish()?.flush().context("write the archive")
-    }
-
-    /// Gives each layer's uncompressed tar, verified, in order; they are decompressed ahead, in threads, to files
-    /// without a name.
-    fn inflated(
-        &self,
-        layers: &[&super::super::LayerRef],
-        mut use_it: impl FnMut(&super::super::LayerRef, File, u64) -> Result<()>,
-    ) -> Result<()> {
-        let next = Mutex::new(0usize);
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let (send, receive) = std::sync::mpsc::channel();
-            for _ in 0..WORKERS.min(layers.len()) {
-                let send = send.clone();
-                let (next, stop) = (&next, &stop);
-                scope.spawn(move || {
-                    loop {
-                        let at = match next.lock() {
-                            Ok(mut next) if *next < layers.len() => {
-                                *next += 1;
-                                *next - 1
-                            }
-                            _ => return,
-                        };
-                        if stop.load(std::sync::atomic::Ordering::Relaxed)
-                            || send.send((at, self.inflate(layers[at]))).is_err()
-                        {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(send);
-            let mut waiting = BTreeMap::new();
-            let work = || {
-                for (at, layer) in layers.iter().enumerate() {
-                    while !waiting.contains_key(&at) {
-                        let (n, done) = receive.recv().map_err(|_| Error::bug("save: a thread died"))?;
-                        waiting.insert(n, done);
-                    }
-                    let done = waiting.remove(&at).ok_or_else(|| Error::bug("save: a layer is lost"))?;
-                    let (file, size) = done.with_context(|| format!("save layer {}", layer.digest))?;
-                    use_it(layer, file, size)?;
-                }
-                Ok(())
-            };
-            let mut work = work;
-            let done = work();
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
-            done
-        })
-    }
-
-    fn inflate(&self, layer: &super::super::LayerRef) -> Result<(File, u64)> {
-        let path = self.blob(&layer.digest);
-        let open = || File::open(&path).with_context(|| format!("open {}", path.display()));
-        let plain = docker::layer_type(self, &layer.digest)? == OCI_LAYER;
-        let mut out = match plain {
-            true => None,
-            false => Some(tempfile::tempfile_in(self.paths.tmp()).context("make a temporary file")?),
-        };
-        // One thread inflates and hashes, this one writes.
-        let (size, digest) = pipeline::run(open()?, |tar| {
-            let mut size = 0;
-            loop {
-                let chunk = tar.fill_buf().context("read it")?;
-                if chunk.is_empty() {
-                    return Ok(size);
-                }
-                if let Some(out) = &mut out {
-                    out.write_all(chunk).context("write a temporary file")?;
-                }
-                let n = chunk.len();
-                size += n as u64;
-                tar.consume(n);
-            }
-        })?;
-        if digest != layer.diff_id {
-            return Err(damaged(&path, &digest));
-        }
-        let mut file = match out {
-            Some(file) => file,
-            None => open()?,
-        };
-        file.rewind().context("read a temporary file")?;
-        Ok((file, size))
-    }
-
     /// Writes the images as one OCI layout in a tar.
     pub fn save_oci_archive(&self, images: &[ToSave], out: &mut impl Write) -> Result<()> {
         let layout = self.layout(images)?;
@@ -404,7 +255,7 @@ impl Write for Hashing {
     }
 }
 
-fn member(name: &str, size: u64) -> Entry {
+pub(super) fn member(name: &str, size: u64) -> Entry {
     Entry { path: name.as_bytes().to_vec(), mode: 0o644, size, ..Entry::default() }
 }
 
@@ -412,7 +263,7 @@ fn create(path: &Path) -> Result<File> {
     File::create_new(path).with_context(|| format!("make {}", path.display()))
 }
 
-fn damaged(path: &Path, found: &Digest) -> Error {
+pub(super) fn damaged(path: &Path, found: &Digest) -> Error {
     Error::denied(format!("{} is damaged: its digest is {found}", path.display()))
         .hint("remove the image and pull it again")
 }

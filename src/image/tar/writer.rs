@@ -78,6 +78,12 @@ impl<W: Write> TarWriter<W> {
         Ok(())
     }
 
+    /// Takes the present member's data for written: whoever owns the file behind the output puts it there. Returns its
+    /// length in bytes.
+    pub fn skip_data(&mut self) -> u64 {
+        std::mem::take(&mut self.left)
+    }
+
     /// A whole regular file in memory.
     pub fn file(&mut self, entry: &Entry, data: &[u8]) -> Result<()> {
         self.start(&Entry { size: data.len() as u64, ..entry.clone() })?;

@@ -18,12 +18,17 @@ static WIDE: Mutex<()> = Mutex::new(());
 /// What may follow the end of a tar: padding, a few kilobytes in practice. A bomb would have us inflate zeros for hours.
 const MAX_TRAILING: u64 = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 
-/// Decompresses `source`, passes it through `use_it` as a stream, and returns the digest of all that was decompressed.
+/// What a stream is, decompressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inflated {
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Decompresses `source`, passes it through `use_it` as a stream, and returns what all is that was decompressed.
 /// What `use_it` leaves unread is hashed all the same.
-pub(in crate::image) fn run<S: Read + Send, T>(
-    source: S,
-    use_it: impl FnOnce(&mut ChunkReader) -> Result<T>,
-) -> Result<(T, Digest)> {
+pub fn run<S: Read + Send, T>(source: S, use_it: impl FnOnce(&mut ChunkReader) -> Result<T>) -> Result<(T, Inflated)> {
     let (full, filled) = sync_channel(BUFFERS);
     let (give_back, empty) = sync_channel(BUFFERS);
     std::thread::scope(|scope| {
@@ -35,9 +40,9 @@ pub(in crate::image) fn run<S: Read + Send, T>(
         let used = use_it(&mut reader).and_then(|value| reader.drain().map(|()| value));
         // Hanging up makes the inflater stop early after a failure.
         drop(reader);
-        let hash = inflater.join().map_err(|_| Error::bug("decompress the layer: the thread panicked"))?;
-        match (used, hash) {
-            (Ok(value), Some(hash)) => Ok((value, Digest::from_hash(hash))),
+        let inflated = inflater.join().map_err(|_| Error::bug("decompress the layer: the thread panicked"))?;
+        match (used, inflated) {
+            (Ok(value), Some(inflated)) => Ok((value, inflated)),
             (Ok(_), None) => Err(Error::bug("decompress the layer: it ended early")),
             (Err(e), _) => Err(e),
         }
@@ -47,7 +52,7 @@ pub(in crate::image) fn run<S: Read + Send, T>(
 type Chunk = std::result::Result<Vec<u8>, std::io::Error>;
 
 /// `None` when the reader hung up or the data was bad (the reader has the error then).
-fn inflate<S: Read>(source: S, full: &SyncSender<Chunk>, empty: &Receiver<Vec<u8>>) -> Option<Sha256> {
+fn inflate<S: Read>(source: S, full: &SyncSender<Chunk>, empty: &Receiver<Vec<u8>>) -> Option<Inflated> {
     let mut decoder = match Decoder::new(source) {
         Ok(decoder) => decoder,
         Err(e) => {
@@ -56,7 +61,7 @@ fn inflate<S: Read>(source: S, full: &SyncSender<Chunk>, empty: &Receiver<Vec<u8
         }
     };
     let _turn = decoder.is_wide().then(|| WIDE.lock());
-    let mut hash = Sha256::new();
+    let (mut hash, mut size) = (Sha256::new(), 0);
     loop {
         let mut chunk = empty.try_recv().unwrap_or_default();
         chunk.resize(BUFFER, 0);
@@ -75,17 +80,18 @@ fn inflate<S: Read>(source: S, full: &SyncSender<Chunk>, empty: &Receiver<Vec<u8
         }
         chunk.truncate(at);
         hash.update(&chunk);
+        size += at as u64;
         if full.send(Ok(chunk)).is_err() {
             return None;
         }
         if at == 0 {
-            return Some(hash);
+            return Some(Inflated { digest: Digest::from_hash(hash), size });
         }
     }
 }
 
 /// The extracting side: a buffered reader over the chunks.
-pub(in crate::image) struct ChunkReader {
+pub struct ChunkReader {
     filled: Receiver<Chunk>,
     give_back: SyncSender<Vec<u8>>,
     chunk: Vec<u8>,
@@ -140,7 +146,7 @@ pub(super) fn extract<S: Read + Send>(
     source: S,
     root: std::os::fd::OwnedFd,
     owners: apply::Owners,
-) -> Result<((apply::Report, crate::image::tree::Contents), Digest)> {
+) -> Result<((apply::Report, crate::image::tree::Contents), Inflated)> {
     run(source, |reader| {
         let mut tar = crate::image::tar::TarReader::new(reader);
         let limits = apply::Limits::of_disk(&root)?;

@@ -220,10 +220,10 @@ impl Shared<'_> {
         rustix::fs::mkdir(&diff, Mode::from_raw_mode(0o755)).with_context(|| format!("create {}", diff.display()))?;
         let source = Follow::open(&ready.paths, Arc::clone(&ready.growth), layer.index, self.socket, &self.stop)
             .with_context(named)?;
-        let ((mut report, contents), digest) =
+        let ((mut report, contents), found) =
             pipeline::extract(source, open_dir(&diff)?, self.request.owners).with_context(named)?;
-        if digest != layer.diff_id {
-            return Err(Error::denied(format!("{}: its content's digest is {digest}", named()))
+        if found.digest != layer.diff_id {
+            return Err(Error::denied(format!("{}: its content's digest is {}", named(), found.digest))
                 .hint("the image is damaged: its config does not fit its layers"));
         }
         let implied = report.implied.iter().map(String::as_str).collect();
@@ -231,6 +231,7 @@ impl Shared<'_> {
             .with_context(named)?;
         report.tree = Some(summary.digest);
         report.allocated = Some(summary.allocated);
+        report.tar = Some(found.size);
         Ok(report)
     }
 }
