@@ -22,6 +22,7 @@ const LEVEL: u32 = 4;
 
 struct Piece {
     data: Vec<u8>,
+    level: u32,
     answer: SyncSender<Result<Packed>>,
 }
 
@@ -33,6 +34,7 @@ struct Packed {
 /// Compresses what is written to it. [`ParallelGzip::finish`] writes the end; without it the output is cut short.
 pub struct ParallelGzip<W: Write> {
     out: W,
+    level: u32,
     buffer: Vec<u8>,
     /// Pieces under way, in order.
     pending: VecDeque<Receiver<Result<Packed>>>,
@@ -43,11 +45,16 @@ pub struct ParallelGzip<W: Write> {
 
 impl<W: Write> ParallelGzip<W> {
     /// Starts threads when the second piece comes: call it after all forks.
-    pub fn new(mut out: W) -> Result<ParallelGzip<W>> {
+    pub fn new(out: W) -> Result<ParallelGzip<W>> {
+        ParallelGzip::with_level(out, LEVEL)
+    }
+
+    /// The same at one of gzip's levels, 1 to 9.
+    pub fn with_level(mut out: W, level: u32) -> Result<ParallelGzip<W>> {
         out.write_all(&HEADER).context("write compressed data")?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
         let buffer = Vec::with_capacity(CHUNK);
-        Ok(ParallelGzip { out, buffer, pending: VecDeque::new(), workers: None, threads, crc: Crc::new() })
+        Ok(ParallelGzip { out, level, buffer, pending: VecDeque::new(), workers: None, threads, crc: Crc::new() })
     }
 
     /// Compresses what is left and writes the trailer.
@@ -55,7 +62,7 @@ impl<W: Write> ParallelGzip<W> {
         if self.workers.is_none() {
             // Little data is done sooner than a thread is started.
             let data = std::mem::take(&mut self.buffer);
-            self.put(deflate(&data)?)?;
+            self.put(deflate(&data, self.level)?)?;
         } else {
             self.send()?;
         }
@@ -78,9 +85,9 @@ impl<W: Write> ParallelGzip<W> {
         let (answer, answered) = sync_channel(1);
         let gone = || Error::bug("compress: the threads are gone");
         let workers = self.workers.as_ref().ok_or_else(gone)?;
-        workers.send(Piece { data, answer }).map_err(|_| gone())?;
+        workers.send(Piece { data, level: self.level, answer }).map_err(|_| gone())?;
         self.pending.push_back(answered);
-        if self.pending.len() > self.threads * 2 {
+        if self.pending.len() > self.threads + 2 {
             let oldest = self.pending.pop_front().ok_or_else(gone)?;
             self.receive(&oldest)?;
         }
@@ -121,9 +128,9 @@ fn start(threads: usize) -> Result<SyncSender<Piece>> {
         let work = move || {
             loop {
                 let next = receive.lock().ok().and_then(|r| r.recv().ok());
-                let Some(Piece { data, answer }) = next else { return };
+                let Some(Piece { data, level, answer }) = next else { return };
                 // Nobody waits for it after a failure elsewhere.
-                let _ = answer.send(deflate(&data));
+                let _ = answer.send(deflate(&data, level));
             }
         };
         std::thread::Builder::new().name("deflate".into()).spawn(work).context("start a thread")?;
@@ -131,10 +138,10 @@ fn start(threads: usize) -> Result<SyncSender<Piece>> {
     Ok(send)
 }
 
-fn deflate(data: &[u8]) -> Result<Packed> {
+fn deflate(data: &[u8], level: u32) -> Result<Packed> {
     let mut crc = Crc::new();
     crc.update(data);
-    let mut stream = Compress::new(Compression::new(LEVEL), false);
+    let mut stream = Compress::new(Compression::new(level), false);
     let mut bytes = Vec::with_capacity(data.len() / 2 + 1024);
     loop {
         let done = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);

@@ -3,13 +3,14 @@
 use super::data::Data;
 use super::{Algorithm, Compressor};
 use crate::error::{Context, Error, Result};
-use crate::image::{Decoder, Digest};
+use crate::image::{Digest, ParallelGzip, inflate_through};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A layer made for a push. The file has no name: nothing of it is left, however this process ends.
 #[derive(Debug)]
@@ -20,27 +21,35 @@ pub struct Made {
     pub size: u64,
 }
 
+/// Held by a layer whose compression takes all cores, or much memory.
+static TURN: Mutex<()> = Mutex::new(());
+/// Levels of zstd above this take tens of megabytes.
+const ROOMY: i32 = 9;
+
 /// Compresses the blob `source` into a nameless file in `dir`; its content must be `diff_id`.
 pub fn compress(source: File, diff_id: &Digest, compressor: Compressor, dir: &Path, stop: &AtomicBool) -> Result<Made> {
-    let mut decoder = Decoder::new(source)?;
+    let alone = compressor.algorithm == Algorithm::Gzip || compressor.level > ROOMY;
+    let _turn = alone.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
     let out = nameless(dir)?;
     let mut sink = Sink::new(out);
-    let mut content = Sha256::new();
     let mut encoder = Encoder::new(&mut sink, compressor)?;
-    let mut buffer = vec![0u8; 256 << 10];
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return Err(Error::new(crate::error::Kind::Interrupted, "compress the layer"));
+    // One thread inflates and hashes, this one (and for gzip one for each core) compresses.
+    let ((), content) = inflate_through(source, |tar| {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::new(crate::error::Kind::Interrupted, "compress the layer"));
+            }
+            let chunk = tar.fill_buf().context("read the layer")?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            let n = chunk.len();
+            encoder.write_all(chunk).context("compress the layer")?;
+            tar.consume(n);
         }
-        let n = decoder.read(&mut buffer).context("read the layer")?;
-        if n == 0 {
-            break;
-        }
-        content.update(&buffer[..n]);
-        encoder.write_all(&buffer[..n]).context("compress the layer")?;
-    }
+    })?;
     encoder.finish()?;
-    let found = Digest::from_hash(content);
+    let found = content.digest;
     if found != *diff_id {
         return Err(Error::denied(format!("compress the layer: its content is {found}, not {diff_id}"))
             .hint("the store is damaged: remove the image and pull it again"));
@@ -92,7 +101,7 @@ impl Write for Sink {
 }
 
 enum Encoder<'a> {
-    Gzip(flate2::write::GzEncoder<&'a mut Sink>),
+    Gzip(Box<ParallelGzip<&'a mut Sink>>),
     Zstd(zstd::Encoder<'static, &'a mut Sink>),
 }
 
@@ -100,9 +109,9 @@ impl<'a> Encoder<'a> {
     fn new(sink: &'a mut Sink, compressor: Compressor) -> Result<Encoder<'a>> {
         Ok(match compressor.algorithm {
             // No name and no time in the header.
-            Algorithm::Gzip => Encoder::Gzip(
-                flate2::GzBuilder::new().write(sink, flate2::Compression::new(compressor.level.unsigned_abs())),
-            ),
+            Algorithm::Gzip => {
+                Encoder::Gzip(Box::new(ParallelGzip::with_level(sink, compressor.level.unsigned_abs())?))
+            }
             Algorithm::Zstd => {
                 let mut encoder = zstd::Encoder::new(sink, compressor.level).context("start the zstd encoder")?;
                 encoder.include_checksum(true).context("start the zstd encoder")?;
@@ -114,9 +123,8 @@ impl<'a> Encoder<'a> {
     fn finish(self) -> Result<()> {
         match self {
             Encoder::Gzip(encoder) => encoder.finish().map(drop),
-            Encoder::Zstd(encoder) => encoder.finish().map(drop),
+            Encoder::Zstd(encoder) => encoder.finish().map(drop).context("compress the layer"),
         }
-        .context("compress the layer")
     }
 }
 
@@ -135,6 +143,8 @@ impl Write for Encoder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Decoder;
+    use std::io::Read;
 
     #[test]
     fn same_content_same_bytes_and_no_file_left() {
