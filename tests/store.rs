@@ -30,13 +30,20 @@ fn furnished() -> TestEnv {
         .success();
     env.sh("run -d --name live -v /anonymous busybox sleep 1000").success();
     env.sh("run --rm hello --json").success();
+    // A build whose image is gone leaves its layers and a cache mount to the build cache.
+    let text = "FROM busybox\nRUN --mount=type=cache,target=/c dd if=/dev/urandom of=/c/z bs=1k count=150 2>/dev/null\n\
+                RUN dd if=/dev/urandom of=/made bs=1k count=250 2>/dev/null\n";
+    env.file("context/Dockerfile", text);
+    env.sh("build -q --network none -t built context").success();
+    env.sh("rmi built").success();
     env
 }
 
 #[test]
 fn df_agrees_with_du() {
     let env = furnished();
-    let sum: u64 = ["Images", "Containers", "Local Volumes"].iter().map(|kind| raw(&env, kind, "RawSize")).sum();
+    let sum: u64 =
+        ["Images", "Containers", "Local Volumes", "Build Cache"].iter().map(|kind| raw(&env, kind, "RawSize")).sum();
     let du = du(&env.root());
     assert!(sum.abs_diff(du) <= du / 100, "df says {sum}, du says {du}");
     let rows = env.sh("system df --format json").success().json();
@@ -44,6 +51,10 @@ fn df_agrees_with_du() {
     assert_eq!((get(0, "TotalCount"), get(0, "Active")), ("2".into(), "1".into()), "hello is unused");
     assert_eq!((get(1, "TotalCount"), get(1, "Active")), ("2".into(), "1".into()));
     assert_eq!((get(2, "TotalCount"), get(2, "Active")), ("3".into(), "2".into()));
+    // The cache mount, and the layer that no image has any more.
+    assert!(raw(&env, "Build Cache", "RawSize") > 400_000, "{rows}");
+    let check = env.sh("system check").success().stdout;
+    assert!(check.contains("The store is sound."), "the build cache is no leftover: {check}");
     let table = env.sh("system df").success().stdout;
     assert!(table.starts_with("TYPE ") && table.contains("Build Cache"), "{table}");
     let verbose = env.sh("system df -v").success().stdout;
@@ -90,6 +101,7 @@ fn prune_frees_what_it_says() {
     assert_eq!(env.sh("volume prune -f").success().stdout, "");
     assert_eq!(env.sh("volume prune -a -f --filter label!=keep").success().stdout, "named\nvol\n");
     assert_eq!(raw(&env, "Images", "RawSize") + raw(&env, "Local Volumes", "RawSize"), 0);
+    assert!(raw(&env, "Build Cache", "RawSize") < 50_000, "the cache goes with -a");
 }
 
 #[test]

@@ -17,11 +17,12 @@ pub struct Df {
     pub images: Vec<ImageUsage>,
     pub containers: Vec<ContainerUsage>,
     pub volumes: Vec<VolumeUsage>,
-    /// Blobs, layers and views, whether an image has them or not.
+    /// Blobs, layers and views, whether an image has them or not, but for those of the build cache alone.
     pub image_total: Total,
     pub container_total: Total,
     pub volume_total: Total,
-    /// Records, cache mounts and hashes of the build cache; its layers are counted with the images.
+    /// Records, cache mounts and hashes of the build cache, and the layers that it alone has: neither an image nor a
+    /// container.
     pub build_total: Total,
     /// Bytes in tmp/, trash/ and partial/: downloads and removals under way, broken off, or left by dead processes.
     pub leftovers: u64,
@@ -86,9 +87,10 @@ pub fn df(ctx: &Ctx) -> Result<Df> {
     let specs: Vec<Option<Spec>> = list.iter().map(|c| containers::load_spec(paths, &c.id).ok()).collect();
 
     let mut df = Df { leftovers: leftovers.iter().map(|u| u.allocated).sum(), ..Df::default() };
-    df.of_images(images::list(ctx)?, &list, &objects, &specs);
+    let cached = store.build_layers();
+    let cache_alone = df.of_images(images::list(ctx)?, &list, &objects, &specs, &cached);
     df.of_containers(list, container_sizes, &specs);
-    let size = build.iter().map(|u| u.allocated).sum();
+    let size = build.iter().map(|u| u.allocated).sum::<u64>() + cache_alone;
     let count = std::fs::read_dir(paths.build()).map_or(0, |entries| entries.flatten().count());
     df.build_total = Total { count, active: 0, size, reclaimable: size };
     df.of_volumes(volumes, volume_sizes, &super::volume::users(ctx)?);
@@ -168,7 +170,15 @@ fn parts(image: &Image) -> HashSet<Part<'_>> {
 }
 
 impl Df {
-    fn of_images(&mut self, images: Vec<Listed>, list: &[Container], objects: &Objects, specs: &[Option<Spec>]) {
+    /// The bytes of what is only in the build cache, whose (blob, chain) pairs are `cached`.
+    fn of_images(
+        &mut self,
+        images: Vec<Listed>,
+        list: &[Container],
+        objects: &Objects,
+        specs: &[Option<Spec>],
+        cached: &[(String, String)],
+    ) -> u64 {
         let used: HashSet<&str> = list
             .iter()
             .flat_map(|c| c.config.mounted_images.iter().chain([&c.config.image_id]).map(String::as_str))
@@ -194,14 +204,19 @@ impl Df {
                 image: listed.image.clone(),
             });
         }
+        let cache: HashSet<Part> = cached.iter().flat_map(|(b, chain)| [Part::Blob(b), Part::Layer(chain)]).collect();
+        let alone = |p: &&Part| !owners.contains_key(p) && !needed.contains(p);
+        let cache_alone: u64 = cache.iter().filter(alone).map(|p| objects.size(p)).sum();
+        let size = objects.total().saturating_sub(cache_alone);
         let kept: u64 = needed.iter().map(|p| objects.size(p)).sum();
         let views = if needed.is_empty() { 0 } else { objects.views };
         self.image_total = Total {
             count: images.len(),
             active: images.iter().filter(|l| used.contains(l.image.id.as_str())).count(),
-            size: objects.total(),
-            reclaimable: objects.total().saturating_sub(kept + views),
+            size,
+            reclaimable: size.saturating_sub(kept + views),
         };
+        cache_alone
     }
 
     fn of_containers(&mut self, list: Vec<Container>, sizes: &[Usage], specs: &[Option<Spec>]) {

@@ -204,8 +204,8 @@ impl Store {
         self.handled(self.build_layers().into_iter().map(|(digest, _)| digest));
     }
 
-    /// Blobs and chains of the layers that the build cache keeps.
-    fn build_layers(&self) -> Vec<(String, String)> {
+    /// The layers that the build cache keeps: the hex digests of their blobs, and their chain ids.
+    pub fn build_layers(&self) -> Vec<(String, String)> {
         let dir = self.paths.build();
         let json = entries(&dir).filter(|(_, name)| name.ends_with(".json"));
         let records = json.filter_map(|(path, _)| crate::state::atomic::read_json::<BuildRecord>(&path).ok());
