@@ -25,7 +25,7 @@ struct Case {
     name: &'static str,
     /// What the store holds before; made once.
     before: &'static [&'static str],
-    /// `ARCHIVE` and `REPOSITORY` are filled in.
+    /// `ARCHIVE`, `REPOSITORY` and what else [`Lab::words`] knows are filled in.
     command: &'static str,
     /// The same once more: what is done already is no error then.
     again: &'static str,
@@ -68,7 +68,25 @@ const CASES: &[Case] = &[
         command: "volume rm data",
         again: "volume rm -f data",
     },
+    Case { name: "save", before: &[LOAD], command: "save -o SAVED box", again: "save -o SAVED box" },
+    Case { name: "import", before: &[LOAD], command: "import -q ROOTFS made", again: "import -q ROOTFS made" },
+    Case { name: "push", before: &[LOAD], command: "push -q box HOST/pushed:1", again: "push -q box HOST/pushed:1" },
+    Case {
+        name: "build",
+        before: &[LOAD],
+        command: "build -q --network none -t made CONTEXT",
+        again: "build -q --network none -t made CONTEXT",
+    },
+    Case {
+        name: "login",
+        before: &[LOAD],
+        command: "login --authfile LOGINS/auth.json -u me -p secret HOST",
+        again: "login --authfile LOGINS/auth.json -u me -p secret HOST",
+    },
 ];
+
+/// The logins that are there before.
+const LOGINS: &str = r#"{"auths": {"example.com": {"auth": "bWU6b2xk"}}}"#;
 
 struct Lab<'e> {
     env: &'e TestEnv,
@@ -79,7 +97,13 @@ struct Lab<'e> {
 impl Lab<'_> {
     fn words(&self, line: &str) -> Vec<String> {
         let archive = self.archive.display().to_string();
-        let fill = |word: String| word.replace("ARCHIVE", &archive).replace("REPOSITORY", &self.repository);
+        let host = self.repository.split('/').next().unwrap_or_default();
+        let fill = |word: String| {
+            let word = word.replace("ARCHIVE", &archive).replace("REPOSITORY", &self.repository).replace("HOST", host);
+            ["SAVED", "ROOTFS", "CONTEXT", "LOGINS"]
+                .iter()
+                .fold(word, |word, name| word.replace(name, &self.env.path(name).display().to_string()))
+        };
         let words = shlex::split(line).unwrap().into_iter();
         words.map(|word| if word == "box" { "busybox".into() } else { fill(word) }).collect()
     }
@@ -118,6 +142,8 @@ impl Lab<'_> {
         let mut copy = self.env.program("unshare");
         copy.args(["--user", "--map-root-user", "--map-auto", "--setuid", "0", "cp", "-a"]);
         self.env.finish(copy.arg(template).arg(self.env.root()), b"").success();
+        let _ = fs::remove_file(self.env.path("SAVED"));
+        self.env.file("LOGINS/auth.json", LOGINS);
     }
 
     /// Runs the command under strace, killed before its `cut`-th change; the trace, and whether it was killed.
@@ -147,6 +173,11 @@ impl Lab<'_> {
             assert!(out.code == 0, "{}\n{out}", what(&words.join(" ")));
         };
         must(self.words("system check"));
+        if self.env.path("SAVED").exists() {
+            must(self.words("load -q -i SAVED"));
+        }
+        let logins = fs::read_to_string(self.env.path("LOGINS/auth.json")).unwrap();
+        assert!(logins.contains("example.com") && logins.trim_end().ends_with('}'), "{}: {logins}", what("logins"));
         must(self.words("images"));
         must(self.words("ps -a"));
         must(self.words(case.again));
@@ -159,7 +190,7 @@ impl Lab<'_> {
 }
 
 /// What was written and not synced when the trace ended: files, and directories that a helper filled.
-fn unsynced(trace: &str, root: &Path) -> BTreeSet<PathBuf> {
+fn unsynced(trace: &str, roots: &[PathBuf]) -> BTreeSet<PathBuf> {
     let mut dirty: BTreeSet<PathBuf> = BTreeSet::new();
     for line in trace.lines().filter(|line| !line.contains(" = -1 ") && !line.contains("= ?")) {
         let Some((call, rest)) = line.split_once('(') else { continue };
@@ -167,7 +198,7 @@ fn unsynced(trace: &str, root: &Path) -> BTreeSet<PathBuf> {
         let strings: Vec<PathBuf> = rest.split('"').skip(1).step_by(2).map(PathBuf::from).collect();
         match call {
             "write" | "pwrite64" | "writev" | "ftruncate" | "copy_file_range" => {
-                dirty.extend(first.filter(|path| path.starts_with(root)));
+                dirty.extend(first.filter(|path| roots.iter().any(|root| path.starts_with(root))));
             }
             "fsync" | "fdatasync" => {
                 first.map(|path| dirty.remove(&path));
@@ -214,6 +245,10 @@ fn cut_everywhere(cases: &[&str], sample: usize) {
     let env = TestEnv::unchecked();
     let Some(registry) = Registry::start(&env.path("registry")) else { skip!("docker-registry is not installed") };
     registry.push(&format!("oci-archive:{}", fixtures::busybox().display()), "busybox:1", &[]);
+    env.run(["load", "-q", "-i"].map(Into::into).into_iter().chain([fixtures::busybox().into_os_string()])).success();
+    env.sh("create --name whole busybox true").success();
+    env.run(["export", "-o", &env.path("ROOTFS").display().to_string(), "whole"]).success();
+    env.file("CONTEXT/Dockerfile", "FROM busybox\nRUN echo made > /made\nCOPY Dockerfile /copied\n");
     let lab = Lab { env: &env, archive: fixtures::busybox(), repository: registry.name("busybox:1") };
     let all = std::env::var("CORACLE_TEST_POWERCUT").is_ok_and(|v| v == "all");
     for case in CASES.iter().filter(|case| cases.contains(&case.name)) {
@@ -232,7 +267,7 @@ fn cut_everywhere(cases: &[&str], sample: usize) {
             lab.restore(&template);
             let (trace, killed) = lab.run(case, Some(cut));
             lab.quiet();
-            lose(&unsynced(&trace, &env.root()), cut % 2 == 1);
+            lose(&unsynced(&trace, &[env.root(), env.path("LOGINS")]), cut % 2 == 1);
             let last = trace.lines().rev().find(|l| l.contains('(')).unwrap_or_default();
             lab.verify(case, &format!("before change {cut} of {points} (killed: {killed}), after {last}"));
             tried += 1;
@@ -244,6 +279,11 @@ fn cut_everywhere(cases: &[&str], sample: usize) {
 #[test]
 fn images_survive_power_cuts() {
     cut_everywhere(&["load", "pull", "commit", "tag"], 2);
+}
+
+#[test]
+fn what_leaves_and_enters_survives_power_cuts() {
+    cut_everywhere(&["save", "import", "push", "build", "login"], 2);
 }
 
 #[test]
