@@ -4,11 +4,14 @@ The image has 8 layers of real files, those of this machine's own /usr, and lies
 command made is removed again outside the measured time.
 """
 
-import hashlib, json, os, shutil, socket, statistics, subprocess, sys, tarfile, time
+import glob, hashlib, json, os, shutil, socket, statistics, subprocess, sys, tarfile, time
+import image
 
-CASES = ["pull_gzip", "pull_zstd", "commit", "diff", "save", "load"]
+CASES = ["pull_gzip", "pull_zstd", "push_gzip", "push_zstd", "commit", "diff", "save", "load", "export", "import_"]
 # MB of files a layer: a large base, then ever smaller additions, as images are.
-LAYERS = [120, 80, 60, 40, 20, 10, 5, 1]
+# All of them together are BENCH_MB (336); the stores, the registry and the archives take some five times that.
+SCALE = int(os.environ.get("BENCH_MB", "336")) / 336
+LAYERS = [n * SCALE for n in (120, 80, 60, 40, 20, 10, 5, 1)]
 KIND = "application/vnd.oci.image."
 
 
@@ -17,6 +20,7 @@ class Images:
 
     def __init__(self, bench, report):
         self.bench, self.dir, self.report, self.registry = bench, bench.dir, report, None
+        os.environ["XDG_DATA_HOME"] = self.dir + "/data"  # where podman and skopeo remember blobs
         if skopeo := shutil.which("skopeo"):
             bench.tools["skopeo"] = [skopeo, "--insecure-policy"]
 
@@ -68,8 +72,7 @@ class Images:
                     back()
                 elif back:
                     self.bench.sh(self.bench.tools[tool] + back)
-        self.report(title, {t: (statistics.median(w for w, _ in v), min(w for w, _ in v), statistics.median(c for _, c in v))
-                            for t, v in times.items()})
+        self.report(title, medians(times))
 
     # -- cases --------------------------------------------------------------------------------------------------------
 
@@ -86,6 +89,54 @@ class Images:
     def pull_zstd(self):
         self.pull("zstd")
 
+    def push(self, kind):
+        """To a repository that is new each time, of layers in the other compression: all have to be compressed."""
+        name = self.name("zstd" if kind == "gzip" else "gzip")
+        for tool, verify in (("coracle", []), ("podman", ["--tls-verify=false"])):
+            if tool in self.bench.tools:
+                self.bench.sh(self.bench.tools[tool] + ["pull", "-q", *verify, name])
+        # What the tools remember of earlier pushes would save them the work.
+        times = {}
+        for n in range(self.rounds):
+            for tool in sorted({"coracle", "podman", "skopeo"} & set(self.bench.tools), reverse=bool(n % 2)):
+                target = f"127.0.0.1:{self.port}/pushed/{tool}-{kind}-{n}"
+                how = ["--compression-format", kind, "--force-compression"]
+                argv = {"coracle": ["push", "-q", *how, name, target],
+                        "podman": ["push", "-q", "--tls-verify=false", "--compression-format", kind, name, target],
+                        "skopeo": ["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false", "--dest-compress-format",
+                                   kind, f"docker://{name}", f"docker://{target}"]}[tool]
+                for memory in glob.glob(self.dir + "/coracle/places.json") + glob.glob(self.dir + "/data/containers/cache/*"):
+                    os.unlink(memory)
+                times.setdefault(tool, []).append(self.bench.once(self.bench.tools[tool] + argv))
+        self.report(f"push, {kind} made of {'zstd' if kind == 'gzip' else 'gzip'}", medians(times))
+
+    def push_gzip(self):
+        self.push("gzip")
+
+    def push_zstd(self):
+        self.push("zstd")
+
+    def export(self):
+        out, undo = self.dir + "/exported.tar", lambda: os.unlink(self.dir + "/exported.tar")
+        self.whole()
+        self.compare("export", self.both("export", "-o", out, "whole"), {"coracle": undo, "podman": undo})
+
+    def import_(self):
+        out = self.dir + "/exported.tar"
+        self.whole()
+        self.bench.sh(self.bench.tools["coracle"] + ["export", "-o", out, "whole"])
+        self.compare("import", self.both("import", "-q", out, "imported"), self.both("rmi", "imported"))
+        os.unlink(out)
+
+    def whole(self):
+        """A container of each with the whole image."""
+        name = self.pulled()
+        for tool in self.both():
+            if tool in self.bench.tools:
+                known = self.bench.sh(self.bench.tools[tool] + ["ps", "-a", "--format", "{{.Names}}"]).split()
+                if "whole" not in known:
+                    self.bench.sh(self.bench.tools[tool] + ["create", "--name", "whole", name])
+
     def pulled(self):
         """The image in both stores, for the cases that don't pull."""
         name = self.name("gzip")
@@ -95,14 +146,23 @@ class Images:
         return name
 
     def changed(self):
-        """A container of each with 2000 new files."""
-        script = "mkdir /new; for n in $(seq 2000); do echo file $n > /new/$n; done"
+        """A container of each with 2000 new files. They are copied there: not everywhere podman can run containers."""
+        archive, new = self.dir + "/bench-5.tar", self.dir + "/new"
+        image.write_archive(archive, 5, "localhost/bench:5")
+        os.makedirs(new)
+        for n in range(2000):
+            with open(f"{new}/{n}", "w") as f:
+                f.write(f"file {n}\n")
         for tool in ("coracle", "podman"):
             if tool in self.bench.tools:
                 known = self.bench.sh(self.bench.tools[tool] + ["ps", "-a", "--format", "{{.Names}}"]).split()
                 if "changed" not in known:
-                    self.bench.sh(self.bench.tools[tool] + ["run", "--network", "none", "--name", "changed",
-                                                            "localhost/bench:5", "/bin/sh", "-c", script])
+                    self.bench.sh(self.bench.tools[tool] + ["load", "-q", "-i", archive])
+                    self.bench.sh(self.bench.tools[tool] + ["create", "--network", "none", "--name", "changed",
+                                                            "localhost/bench:5", "/bin/sh"])
+                    self.bench.sh(self.bench.tools[tool] + ["cp", new, "changed:/"])
+        os.unlink(archive)
+        shutil.rmtree(new)
 
     def both(self, *args):
         return {"coracle": list(args), "podman": list(args)}
@@ -121,6 +181,9 @@ class Images:
         for kind in ("docker-archive", "oci-archive"):
             self.compare(f"save as {kind}", self.both("save", "-q", "--format", kind, "-o", out, name),
                          {"coracle": undo, "podman": undo})
+        gone = lambda: shutil.rmtree(out)
+        self.compare("save as oci-dir", self.both("save", "-q", "--format", "oci-dir", "-o", out, name),
+                     {"coracle": gone, "podman": gone})
 
     def load(self):
         name, out = self.pulled(), self.dir + "/saved.tar"
@@ -138,6 +201,12 @@ class Images:
             self.registry.wait()
 
 
+def medians(times):
+    """What `report` shows of (wall, cpu) pairs by tool."""
+    return {t: (statistics.median(w for w, _ in v), min(w for w, _ in v), statistics.median(c for _, c in v))
+            for t, v in times.items()}
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -145,9 +214,9 @@ def free_port():
 
 
 def files():
-    """Regular files and links of /usr in an order that is the same each time."""
-    for base, dirs, names in os.walk("/usr"):
-        dirs.sort()
+    """Regular files and links of /usr, directories in an arbitrary order that is the same each time: in path order the
+    first layers would be /usr/bin, few and large files."""
+    for base, _, names in sorted(os.walk("/usr"), key=lambda d: hashlib.sha256(d[0].encode()).digest()):
         for name in sorted(names):
             path = os.path.join(base, name)
             info = os.lstat(path)
