@@ -101,7 +101,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l target -d 'The
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l ssh -d 'Pass the ssh agent to RUN --mount=type=ssh: default, or default=SOCKET' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l ssh -d 'Pass an ssh agent to RUN --mount=type=ssh: default, NAME=SOCKET or NAME=KEY[,KEY]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l add-host -d 'Add a line to /etc/hosts of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l dns -d 'DNS server of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l ulimit -d 'Limit of RUN, as NAME=SOFT[:HARD]' -r
@@ -123,7 +123,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l dns-option -d 
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l cgroup-parent -d 'Not supported: the control group is that of the session' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l unsetenv -d 'Leave a variable out of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l unsetlabel -d 'Leave a label of the base image or the Dockerfile out of the image' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l jobs -d 'Stages built at once; 0 is all (default: as many as there are cores, and at least 4)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l progress -d 'How to show the build: auto, plain, tty, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
@@ -156,6 +157,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l retry -d 'How 
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l debug-shell -d 'After a failed RUN, open a shell in what it left, with its mounts and variables'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l verify -d 'Build once more, without the cache, and tell all differences between the two images'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l check -d 'Check the Dockerfile instead of building it'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s q -l quiet -d 'Print nothing but the image\'s id'
@@ -609,7 +612,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Pass the ssh agent to RUN --mount=type=ssh: default, or default=SOCKET' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'Pass an ssh agent to RUN --mount=type=ssh: default, NAME=SOCKET or NAME=KEY[,KEY]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l dns -d 'DNS server of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ulimit -d 'Limit of RUN, as NAME=SOFT[:HARD]' -r
@@ -631,7 +634,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cgroup-parent -d 'Not supported: the control group is that of the session' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetenv -d 'Leave a variable out of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Leave a label of the base image or the Dockerfile out of the image' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l jobs -d 'Stages built at once; 0 is all (default: as many as there are cores, and at least 4)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, tty, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
@@ -664,6 +668,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l debug-shell -d 'After a failed RUN, open a shell in what it left, with its mounts and variables'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l verify -d 'Build once more, without the cache, and tell all differences between the two images'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print nothing but the image\'s id'
@@ -1082,7 +1088,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'When to ask the registry for base images: always, missing, never, newer' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l network -d 'Network of RUN: default, none or host' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Pass the ssh agent to RUN --mount=type=ssh: default, or default=SOCKET' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'Pass an ssh agent to RUN --mount=type=ssh: default, NAME=SOCKET or NAME=KEY[,KEY]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l dns -d 'DNS server of RUN' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ulimit -d 'Limit of RUN, as NAME=SOFT[:HARD]' -r
@@ -1104,7 +1110,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cgroup-parent -d 'Not supported: the control group is that of the session' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetenv -d 'Leave a variable out of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l unsetlabel -d 'Leave a label of the base image or the Dockerfile out of the image' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, rawjson or quiet' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l jobs -d 'Stages built at once; 0 is all (default: as many as there are cores, and at least 4)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'How to show the build: auto, plain, tty, rawjson or quiet' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l timestamp -d 'Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image\'s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ignorefile -d 'The ignore file (default: FILE.dockerignore, .containerignore or .dockerignore)' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Take no step of these stages from the cache' -r
@@ -1137,6 +1144,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l debug-shell -d 'After a failed RUN, open a shell in what it left, with its mounts and variables'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l verify -d 'Build once more, without the cache, and tell all differences between the two images'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l check -d 'Check the Dockerfile instead of building it'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Take no step from the cache'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Print nothing but the image\'s id'

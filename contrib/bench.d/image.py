@@ -46,7 +46,9 @@ def write_archive(path, count, name):
         return {"digest": digest(data), "size": len(data)}
     config = json.dumps({"architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64"),
                          "os": "linux", "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"]},
-                         "rootfs": {"type": "layers", "diff_ids": [digest(d) for d in layers]}}).encode()
+                         "rootfs": {"type": "layers", "diff_ids": [digest(d) for d in layers]},
+                         # buildah builds on no image without one.
+                         "history": [{"created_by": f"layer {n}"} for n in range(count)]}).encode()
     kind = "application/vnd.oci.image."
     manifest = json.dumps({"schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
                            "config": {"mediaType": kind + "config.v1+json", **blob(config)},

@@ -91,6 +91,14 @@ impl Cache {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Takes over what another process of this build has found or made.
+    pub fn learn(&self, records: &BTreeMap<String, Record>) {
+        for (key, record) in records {
+            self.foreign.mark(key);
+            self.saw(key, record);
+        }
+    }
+
     /// The layer that the step with this key made: `Some(None)` if it changed nothing. A record whose blob is gone
     /// counts as none. The blob of a shared cache's layer comes with [`Cache::fetch`] only.
     pub fn find(&self, store: &Store, key: &str) -> Option<Option<StoredLayer>> {

@@ -2,12 +2,13 @@
 
 use super::source::{Fault, Source, Span};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 macro_rules! rules {
     ($($name:ident $page:literal),+ $(,)?) => {
         /// A check, by the name that `# check=skip=` knows it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Rule { $($name),+ }
 
         impl Rule {
@@ -49,7 +50,7 @@ rules! {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     pub rule: Rule,
     pub span: Span,

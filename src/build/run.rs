@@ -105,11 +105,20 @@ pub struct RunStep<'a> {
     pub env: Vec<String>,
 }
 
-/// Runs the program to its end and gives its exit code; `output` gets what it writes (true: to stderr).
-pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32> {
+/// Where the program's streams lead.
+pub enum Streams<'a> {
+    /// No input; gets what it writes (true: to stderr).
+    Lines(&'a mut dyn FnMut(bool, &[u8])),
+    /// The caller's terminal.
+    Terminal,
+}
+
+/// Runs the program to its end and gives its exit code.
+pub fn run(step: RunStep<'_>, streams: Streams<'_>) -> Result<i32> {
+    let terminal = matches!(streams, Streams::Terminal);
     let dir = &step.dir;
     crate::state::atomic::make_dirs(&dir.etc())?;
-    let spec = spec(&step)?;
+    let spec = spec(&step, terminal)?;
     let ports = HostPorts::default();
     let sockets = Sockets(step.paths.sockets(step.id));
     let mut network = net::expected(&spec.network, &ports);
@@ -128,7 +137,10 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
         idmap: step.idmap,
         joins: Joins::default(),
         early: None,
-        stdio: Stdio::Pipes { stdin, stdout: their_out, stderr: their_err },
+        stdio: match terminal {
+            true => Stdio::Pty,
+            false => Stdio::Pipes { stdin, stdout: their_out, stderr: their_err },
+        },
         cgroup: group,
         volumes: step.volumes.iter().map(|(name, dir)| (name.clone(), dir.clone().into())).collect(),
         window: None,
@@ -153,7 +165,11 @@ pub fn run(step: RunStep<'_>, output: &mut dyn FnMut(bool, &[u8])) -> Result<i32
     }
     init.go()?;
     init.executed()?;
-    relay([out, err], output)?;
+    match (streams, &created.pty_master) {
+        (Streams::Lines(output), _) => relay([out, err], output)?,
+        (Streams::Terminal, Some(master)) => super::shell::relay(master)?,
+        (Streams::Terminal, None) => return Err(Error::bug("a terminal without its other side")),
+    }
     let code = init.wait();
     init.ended();
     drop(active);
@@ -170,14 +186,14 @@ impl Drop for Sockets {
     }
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     rustix::pipe::pipe_with(PipeFlags::CLOEXEC).context("make a pipe")
 }
 
 /// Passes both streams on until both are closed: a program left behind in the background dies with PID 1.
 fn relay(streams: [OwnedFd; 2], output: &mut dyn FnMut(bool, &[u8])) -> Result<()> {
     let mut open = [true, true];
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = vec![0; 16 << 10];
     while open[0] || open[1] {
         let which: Vec<usize> = (0..2).filter(|i| open[*i]).collect();
         let mut fds: Vec<PollFd<'_>> = which.iter().map(|i| PollFd::new(&streams[*i], PollFlags::IN)).collect();
@@ -202,7 +218,7 @@ fn relay(streams: [OwnedFd; 2], output: &mut dyn FnMut(bool, &[u8])) -> Result<(
 /// In /dev, which is no part of the image.
 const APT_CONFIG: &str = "/dev/apt.conf";
 
-fn spec(step: &RunStep<'_>) -> Result<Spec> {
+fn spec(step: &RunStep<'_>, tty: bool) -> Result<Spec> {
     let (work, options) = (step.work, step.options);
     if work.run.insecure {
         return Err(Error::unsupported("RUN --security=insecure: not supported"));
@@ -230,6 +246,8 @@ fn spec(step: &RunStep<'_>) -> Result<Spec> {
         // Those of docker: package installers expect them.
         docker: true,
         rm: true,
+        tty,
+        interactive: tty,
         user: (!work.user.is_empty()).then(|| work.user.clone()),
         workdir: Some(work.cwd.clone()),
         // One name everywhere: programs write it into what they make.

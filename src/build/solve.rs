@@ -1,10 +1,13 @@
-//! The build itself: stage by stage, step by step, each result taken from the cache where it is there.
+//! The build itself: each stage in a process of its own (see [`super::crew`]), step by step, each result taken from the
+//! cache where it is there.
 
 use super::args::BuildArgs;
 use super::ast::{Copy, CopySource, Dockerfile, Instruction, Step};
-use super::cache::{self, Cache};
+use super::cache::{self, Cache, Record};
 use super::copy;
+use super::crew::{self, Outcome, Schedule};
 use super::ignore::Ignore;
+use super::link::{Fetching, Link};
 use super::lint::Lint;
 use super::mounts::Secret;
 use super::named::{Contexts, NamedContext};
@@ -14,6 +17,7 @@ use super::remote;
 use super::run::RunOptions;
 use super::scratch::Scratch;
 use super::source::{Fault, Span};
+use super::ssh::Agents;
 use super::stages::{self, Base, Origin};
 use super::state::{CopyWork, Setting, State, Work};
 use crate::engine::Ctx;
@@ -23,7 +27,9 @@ use crate::image::{History, Image, ImageConfig, LayerRef, Store, StoredLayer, ch
 use crate::monitor::remove;
 use crate::registry::{Platform, PullOptions};
 use crate::userns::IdMap;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -42,22 +48,26 @@ pub struct Plan<'a> {
     pub target: usize,
     pub policy: Policy,
     pub registry: &'a PullOptions,
-    pub pull_progress: &'a dyn crate::registry::Progress,
     pub platform: Platform,
+    /// It is one of several that are built for: titles name it.
+    pub several: bool,
     pub no_cache: bool,
     pub cache: Cache,
+    /// Stages at once.
+    pub jobs: usize,
+    /// A shell in what a failed RUN leaves.
+    pub debug_shell: bool,
     /// Stages (lower case) whose steps are not taken from the cache.
     pub no_cache_filter: Vec<String>,
     pub run: RunOptions,
     pub secrets: BTreeMap<String, Secret>,
-    /// The agent's socket.
-    pub ssh: Option<PathBuf>,
+    pub ssh: &'a Agents,
     /// Seconds since 1970: the image's time and that of all that is made.
     pub epoch: Option<i64>,
 }
 
 /// Why a build failed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     pub error: Error,
     pub span: Option<Span>,
@@ -78,7 +88,7 @@ impl From<Fault> for Failure {
 }
 
 /// What a stage made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Built {
     /// Lowest first.
     pub layers: Vec<StoredLayer>,
@@ -88,9 +98,11 @@ pub struct Built {
     /// How many of the layers are the base image's.
     pub base_layers: usize,
     state: State,
+    /// The cache's records of it and of the stages that it took from.
+    records: BTreeMap<String, Record>,
 }
 
-/// A build under way.
+/// Everything that all stages of a build share.
 pub struct Solver<'a> {
     pub ctx: &'a Ctx,
     pub store: &'a Store,
@@ -98,63 +110,90 @@ pub struct Solver<'a> {
     pub plan: &'a Plan<'a>,
     pub progress: &'a dyn Progress,
     pub lint: &'a mut Lint,
+}
+
+impl Solver<'_> {
+    /// Builds the target and what it needs.
+    pub fn solve(self) -> Result<Built, Failure> {
+        let Solver { ctx, store, idmap, plan, progress, lint } = self;
+        // What builds that died left behind: room for this one.
+        remove::sweep(&ctx.paths, Some(idmap));
+        store.lease()?;
+        let (file, origins, target) = (plan.file, plan.origins, plan.target);
+        progress.event(Event::Planned { steps: planned(plan) });
+        let schedule = Schedule { file, origins, target, jobs: plan.jobs.max(1), progress };
+        let known = lint.clone();
+        let Outcome { result, warnings } = crew::run(&schedule, |index, built, link| {
+            let mut lint = known.clone();
+            let begun = lint.warnings.len();
+            let cache = plan.cache.clone();
+            built.values().for_each(|built: &Built| cache.learn(&built.records));
+            let stage = StageBuild {
+                ctx,
+                store,
+                idmap,
+                plan,
+                link,
+                lint: &mut lint,
+                cache,
+                number: 0,
+                built,
+                images: BTreeMap::new(),
+            };
+            let done = stage.build(index);
+            (done, lint.warnings.split_off(begun))
+        });
+        lint.warnings.extend(warnings);
+        if let Ok(built) = &result {
+            plan.cache.learn(&built.records);
+        }
+        if result.is_err() {
+            // What the ended processes had in hand.
+            remove::sweep(&ctx.paths, Some(idmap));
+        }
+        result
+    }
+}
+
+/// How many steps the Dockerfile asks for.
+fn planned(plan: &Plan<'_>) -> usize {
+    let steps = |index: &usize| {
+        let from = usize::from(matches!(plan.origins[*index].base, Base::Image(_)));
+        from + plan.file.stages[*index].steps.iter().filter(|s| makes_layer(&s.what)).count()
+    };
+    stages::needed(plan.file, plan.origins, plan.target).iter().map(steps).sum()
+}
+
+/// A stage under way, in its process.
+pub(super) struct StageBuild<'a> {
+    pub ctx: &'a Ctx,
+    pub store: &'a Store,
+    pub idmap: &'a IdMap,
+    pub plan: &'a Plan<'a>,
+    pub link: &'a Link,
+    pub lint: &'a mut Lint,
     pub cache: Cache,
+    /// Of the step last begun.
     pub number: usize,
+    /// The stages that are known to be built.
     pub built: BTreeMap<usize, Built>,
     /// Images that COPY and mounts take from.
     images: BTreeMap<String, Vec<StoredLayer>>,
 }
 
-impl<'a> Solver<'a> {
-    pub fn new(
-        ctx: &'a Ctx,
-        store: &'a Store,
-        idmap: &'a IdMap,
-        plan: &'a Plan<'a>,
-        progress: &'a dyn Progress,
-        lint: &'a mut Lint,
-    ) -> Solver<'a> {
-        let cache = plan.cache.clone();
-        Solver {
-            ctx,
-            store,
-            idmap,
-            plan,
-            progress,
-            lint,
-            cache,
-            number: 0,
-            built: BTreeMap::new(),
-            images: BTreeMap::new(),
-        }
-    }
-
-    /// Builds the target and what it needs.
-    pub fn solve(mut self) -> Result<Built, Failure> {
-        // What builds that died left behind: room for this one.
-        remove::sweep(&self.ctx.paths, Some(self.idmap));
-        self.store.lease()?;
-        for index in stages::needed(self.plan.file, self.plan.origins, self.plan.target) {
-            let built = self.stage(index)?;
-            self.built.insert(index, built);
-        }
-        let built = self.built.remove(&self.plan.target);
-        let built = built.ok_or_else(|| Error::bug("build a stage that was not planned"))?;
-        self.fetch(&built.layers)?;
-        Ok(built)
-    }
-
-    fn stage(&mut self, index: usize) -> Result<Built, Failure> {
+impl StageBuild<'_> {
+    fn build(mut self, index: usize) -> Result<Built, Failure> {
         let file = self.plan.file;
         let stage = &file.stages[index];
         let name = stage.name.clone().unwrap_or_else(|| format!("stage-{index}"));
         self.cache.blind = self.plan.no_cache || self.plan.no_cache_filter.contains(&name);
         let total = stage.steps.iter().filter(|s| makes_layer(&s.what)).count() + 1;
         let mut place = 1;
-        let title = |what: &str, place: usize| match file.stages.len() {
-            1 => format!("[{place}/{total}] {what}"),
-            _ => format!("[{name} {place}/{total}] {what}"),
-        };
+        let mut whose = if self.plan.several { format!("{} ", self.plan.platform) } else { String::new() };
+        if file.stages.len() > 1 {
+            whose.push_str(&format!("{name} "));
+        }
+        let title = |what: &str, place: usize| format!("[{whose}{place}/{total}] {what}");
         let (mut built, triggers) = self.base(index, &mut |what| title(what, 1)).map_err(|mut failure| {
             failure.span.get_or_insert(stage.span);
             failure
@@ -191,6 +230,11 @@ impl<'a> Solver<'a> {
         if !built.state.author.is_empty() {
             built.config.author = built.state.author.clone();
         }
+        let lacks = |layer: &StoredLayer| !self.store.has_blob(&layer.digest, Some(layer.size));
+        if index == self.plan.target && built.layers.iter().any(lacks) {
+            self.doing("loading cached layers", stage.span, |this, _| Ok((this.fetch(&built.layers)?, false)))?;
+        }
+        built.records = self.cache.seen();
         Ok(built)
     }
 
@@ -204,8 +248,7 @@ impl<'a> Solver<'a> {
         };
         match &origin.base {
             Base::Stage(earlier) => {
-                let mut built =
-                    self.built.get(earlier).cloned().ok_or_else(|| Error::bug("use a stage before it is built"))?;
+                let mut built = self.stage(*earlier)?.clone();
                 let triggers = std::mem::take(&mut built.state.config.on_build);
                 let (config, author, args) = (built.state.config, built.state.author, built.state.args);
                 built.state = State::from_base(config, author, args);
@@ -219,18 +262,14 @@ impl<'a> Solver<'a> {
             }
             Base::Image(name) => {
                 if let Some(NamedContext::Dir(dir)) = plan.contexts.get(name) {
-                    let title = title(&format!("FROM {name}"));
-                    return Ok((
-                        self.directory_base(dir, &platform, &title, plan.file.stages[index].span)?,
-                        Vec::new(),
-                    ));
+                    let what = format!("FROM {name}");
+                    let span = plan.file.stages[index].span;
+                    let built = self.directory_base(dir, &platform, (&what, &title(&what)), span)?;
+                    return Ok((built, Vec::new()));
                 }
-                let number = self.begin(&title(&format!("FROM {name}")), Some(plan.file.stages[index].span));
-                let begun = Instant::now();
-                let image = self.image(name, &platform).inspect_err(|e| {
-                    self.progress.event(Event::Failed { number, error: &e.to_string() });
-                })?;
-                self.progress.event(Event::Done { number, millis: begun.elapsed().as_millis() as u64 });
+                let title = title(&format!("FROM {name}"));
+                let span = plan.file.stages[index].span;
+                let image = self.doing(&title, span, |this, _| Ok((this.image(name, &platform)?, false)))?;
                 let layers = self.store.stored_layers(&image)?;
                 let mut config = ImageConfig { inline_cache: String::new(), ..image.config.clone() };
                 let created: i64 = config.created.parse::<jiff::Timestamp>().map_or(0, |t| t.as_second().max(0));
@@ -238,13 +277,19 @@ impl<'a> Solver<'a> {
                 fill_history(&mut config.history, layers.len(), &config.created.clone());
                 let triggers = std::mem::take(&mut config.config.on_build);
                 let state = State::from_base(config.config.clone(), config.author.clone(), Vec::new());
-                Ok((Built { base_layers: layers.len(), layers, config, epoch, state }, triggers))
+                Ok((Built { base_layers: layers.len(), layers, config, epoch, state, ..Built::default() }, triggers))
             }
         }
     }
 
-    /// A stage that begins with the files of a named context.
-    fn directory_base(&mut self, dir: &Path, platform: &Platform, title: &str, span: Span) -> Result<Built, Failure> {
+    /// A stage that begins with the files of a named context; with what the history says of it comes the step's title.
+    fn directory_base(
+        &mut self,
+        dir: &Path,
+        platform: &Platform,
+        (what, title): (&str, &str),
+        span: Span,
+    ) -> Result<Built, Failure> {
         let epoch = self.plan.epoch.unwrap_or(0);
         let request = copy::Request {
             source: copy::Tree::Dir(dir.to_path_buf()),
@@ -257,18 +302,32 @@ impl<'a> Solver<'a> {
             ..copy::Request::default()
         };
         crate::state::atomic::make_dirs(&self.ctx.paths.build())?;
-        let (digest, _) = copy::digest(&request, self.idmap, &self.ctx.paths.build().join("files"))?;
-        let key = cache::key(&("from", &digest, epoch))?;
-        let layer = self.cached(&key, title, span, &[], &mut |this, _| Ok(this.pack(&request)?))?;
+        let layer = self.doing(title, span, |this, _| {
+            let (digest, _) = copy::digest(&request, this.idmap, &this.ctx.paths.build().join("files"))?;
+            let key = cache::key(&("from", &digest, epoch))?;
+            this.cached(&key, title, &[], &mut |this| Ok(this.pack(&request)?))
+        })?;
         let mut config = scratch_config(platform);
         config.history.push(History {
             created: stamp(epoch)?,
-            created_by: title.into(),
+            created_by: what.into(),
             empty_layer: layer.is_none(),
             ..History::default()
         });
         let layers: Vec<StoredLayer> = layer.into_iter().collect();
-        Ok(Built { base_layers: layers.len(), layers, config, epoch, state: State::scratch() })
+        Ok(Built { base_layers: layers.len(), layers, config, epoch, state: State::scratch(), ..Built::default() })
+    }
+
+    /// Another stage, as soon as it is built.
+    fn stage(&mut self, index: usize) -> Result<&Built> {
+        match self.built.entry(index) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let built = self.link.need(index)?;
+                self.cache.learn(&built.records);
+                Ok(place.insert(built))
+            }
+        }
     }
 
     /// Finds or pulls an image, or takes what a named context says.
@@ -280,30 +339,60 @@ impl<'a> Solver<'a> {
             _ => name,
         };
         let options = PullOptions { platform: Some(platform.clone()), ..plan.registry.clone() };
-        let pulled = pull(self.ctx, name, plan.policy, &options, plan.pull_progress)?;
+        let progress = Fetching::new(self.link, self.number);
+        // Asked for once in a build.
+        let key = format!("image {name} {platform}");
+        let policy = match self.link.claim(&key)? {
+            Some(_) if plan.policy != Policy::Never => Policy::Missing,
+            _ => plan.policy,
+        };
+        let pulled = pull(self.ctx, name, policy, &options, &progress)?;
+        self.link.settle(&key, None);
         self.store.resolve(&pulled.id)
     }
 
-    fn begin(&mut self, title: &str, span: Option<Span>) -> usize {
+    /// Tells of a step from its beginning to its end; `act` says whether its result was there already.
+    pub(super) fn doing<T>(
+        &mut self,
+        title: &str,
+        span: Span,
+        act: impl FnOnce(&mut Self, usize) -> Result<(T, bool), Failure>,
+    ) -> Result<T, Failure> {
         self.number += 1;
-        self.progress.event(Event::Step { number: self.number, title, span });
-        self.number
+        let (number, begun) = (self.number, Instant::now());
+        self.link.event(Event::Step { number, title: title.into(), span: Some(span) });
+        let done = act(self, number);
+        self.link.event(match &done {
+            Ok((_, true)) => Event::Cached { number },
+            Ok((_, false)) => Event::Done { number, millis: begun.elapsed().as_millis() as u64 },
+            Err(failure) => Event::Failed { number, error: failure.error.to_string().into() },
+        });
+        done.map(|(result, _)| result)
     }
 
     /// The layers that a `--from` or `from=` means.
     pub(super) fn layers_of(&mut self, index: usize, name: &str) -> Result<Vec<StoredLayer>> {
         let image = match stages::reference(self.plan.file, index, name) {
-            Base::Stage(stage) => {
-                let built = self.built.get(&stage).ok_or_else(|| Error::bug("use a stage before it is built"))?;
-                return Ok(built.layers.clone());
-            }
+            Base::Stage(stage) => return Ok(self.stage(stage)?.layers.clone()),
             Base::Scratch => return Ok(Vec::new()),
             Base::Image(image) => image,
         };
         if let Some(layers) = self.images.get(&image) {
             return Ok(layers.clone());
         }
-        let found = self.image(&image, &self.plan.platform.clone())?;
+        let file = self.plan.file;
+        let stage = &file.stages[index];
+        let mut whose = if self.plan.several { self.plan.platform.to_string() } else { String::new() };
+        if let Some(stage) = &stage.name {
+            whose = format!("{whose} {stage}");
+        }
+        let title = match whose.trim() {
+            "" => format!("FROM {image}"),
+            whose => format!("[{whose}] FROM {image}"),
+        };
+        let platform = self.plan.platform.clone();
+        let found = self.doing(&title, stage.span, |this, _| Ok((this.image(&image, &platform)?, false)));
+        let found = found.map_err(|failure| failure.error)?;
         let layers = self.store.stored_layers(&found)?;
         self.images.insert(image, layers.clone());
         Ok(layers)
@@ -311,13 +400,28 @@ impl<'a> Solver<'a> {
 
     /// Brings layers that a shared cache has into the store.
     fn fetch(&self, layers: &[StoredLayer]) -> Result<()> {
-        self.cache.fetch(self.store, layers, self.plan.registry, self.plan.pull_progress)
+        self.cache.fetch(self.store, layers, self.plan.registry, &Fetching::new(self.link, self.number))
     }
 
     /// The directories of layers, top-most first, extracted if need be.
     pub(super) fn lowers(&self, layers: &[StoredLayer]) -> Result<Vec<PathBuf>> {
         self.fetch(layers)?;
-        lowers(self.store, self.idmap, layers)
+        let key = format!("extracted {}", cache::chain(layers));
+        match layers.is_empty() {
+            true => Ok(Vec::new()),
+            // Done once, even where several stages begin with the same.
+            false if !self.is_extracted(layers) && self.link.claim(&key)?.is_none() => {
+                let found = lowers(self.store, self.idmap, layers)?;
+                self.link.settle(&key, None);
+                Ok(found)
+            }
+            false => lowers(self.store, self.idmap, layers),
+        }
+    }
+
+    fn is_extracted(&self, layers: &[StoredLayer]) -> bool {
+        let ids: Vec<_> = layers.iter().map(|l| l.diff_id.clone()).collect();
+        self.store.layer_dirs(&chain_ids(&ids), self.idmap).is_ok()
     }
 
     fn step(&mut self, index: usize, step: &Step, work: &Work, built: &mut Built, title: &str) -> Result<(), Failure> {
@@ -339,35 +443,27 @@ impl<'a> Solver<'a> {
         Ok(())
     }
 
-    /// Looks a step up, or does it and remembers the result.
+    /// Looks a step up, or does it and remembers the result; with it comes whether it was there already.
     pub(super) fn cached(
         &mut self,
         key: &str,
         title: &str,
-        span: Span,
         below: &[StoredLayer],
-        make: &mut dyn FnMut(&mut Self, usize) -> Result<Option<StoredLayer>, Failure>,
-    ) -> Result<Option<StoredLayer>, Failure> {
-        let number = self.begin(title, Some(span));
+        make: &mut dyn FnMut(&mut Self) -> Result<Option<StoredLayer>, Failure>,
+    ) -> Result<(Option<StoredLayer>, bool), Failure> {
         if let Some(found) = self.cache.find(self.store, key) {
-            self.progress.event(Event::Cached { number });
-            return Ok(found);
+            return Ok((found, true));
         }
-        let begun = Instant::now();
-        match make(self, number) {
-            Ok(layer) => {
-                let all: Vec<StoredLayer> = below.iter().chain(&layer).cloned().collect();
-                // The layer is on disk before anything says that it is.
-                self.store.sync()?;
-                self.cache.put(key, title, layer.as_ref(), &cache::chain(&all))?;
-                self.progress.event(Event::Done { number, millis: begun.elapsed().as_millis() as u64 });
-                Ok(layer)
-            }
-            Err(failure) => {
-                self.progress.event(Event::Failed { number, error: &failure.error.to_string() });
-                Err(failure)
-            }
+        if let Some(made) = self.link.claim(key)? {
+            self.cache.put(key, title, made.as_ref(), &chain_with(below, made.as_ref()))?;
+            return Ok((made, true));
         }
+        let layer = make(self)?;
+        // The layer is on disk before anything says that it is.
+        self.store.sync()?;
+        self.cache.put(key, title, layer.as_ref(), &chain_with(below, layer.as_ref()))?;
+        self.link.settle(key, layer.as_ref());
+        Ok((layer, false))
     }
 
     /// The directory of WORKDIR, if it is not there.
@@ -377,7 +473,7 @@ impl<'a> Solver<'a> {
         let key = cache::key(&("workdir", &chain, path, &user, built.epoch))?;
         let below = built.layers.clone();
         let (path, epoch) = (path.to_string(), built.epoch);
-        self.cached(&key, title, span, &below, &mut |this, _| {
+        let mut make = |this: &mut Self| {
             let scratch = Scratch::new(&this.ctx.paths, this.idmap)?;
             let request = copy::Request {
                 target: this.tree(&below, scratch.path(), "target")?,
@@ -389,7 +485,8 @@ impl<'a> Solver<'a> {
                 ..copy::Request::default()
             };
             Ok(this.pack(&request)?)
-        })
+        };
+        self.doing(title, span, |this, _| this.cached(&key, title, &below, &mut make))
     }
 
     /// The tree of some layers for a copy; `name` is a place in the scratch directory.
@@ -404,9 +501,8 @@ impl<'a> Solver<'a> {
     fn pack(&self, request: &copy::Request) -> Result<Option<StoredLayer>> {
         let mut packing = copy::pack(request, self.idmap)?;
         let layer = self.store.put_layer(&mut packing);
-        // The packer's own reason is better than that of its reader.
-        packing.finish()?;
-        layer
+        let packed = packing.finish();
+        whose_fault(layer, packed).map(|(layer, ())| layer)
     }
 
     fn copy(
@@ -418,47 +514,44 @@ impl<'a> Solver<'a> {
         span: Span,
     ) -> Result<Option<StoredLayer>, Failure> {
         let below = built.layers.clone();
-        let scratch = Scratch::new(&self.ctx.paths, self.idmap)?;
-        let mut request = self.copy_request(work, built.epoch, scratch.path())?;
+        // Waits for the stage that it takes from, before the step begins.
         let from = match &work.copy.from {
             Some(name) if !self.is_dir_context(name) => Some(self.layers_of(index, name)?),
             _ => None,
         };
-        let content = match &from {
-            // Layers are known by their chain.
-            Some(layers) => cache::key(&("from", cache::chain(layers), &plain(&request)))?,
-            None => {
-                // The files' own content: what lies below is in the key by its chain, and is not looked at unless
-                // it has to say who is meant.
-                if work
-                    .copy
-                    .chown
-                    .as_deref()
-                    .is_some_and(|owner| owner.contains(|c: char| c != ':' && !c.is_ascii_digit()))
-                {
-                    request.target = self.tree(&below, scratch.path(), "target")?;
+        self.doing(title, span, |this, _| {
+            let scratch = Scratch::new(&this.ctx.paths, this.idmap)?;
+            let mut request = this.copy_request(work, built.epoch, scratch.path())?;
+            let content = match &from {
+                // Layers are known by their chain.
+                Some(layers) => cache::key(&("from", cache::chain(layers), &plain(&request)))?,
+                None => {
+                    // The files' own content: what lies below is in the key by its chain, and is not looked at unless
+                    // it has to say who is meant.
+                    let named = |owner: &str| owner.contains(|c: char| c != ':' && !c.is_ascii_digit());
+                    if work.copy.chown.as_deref().is_some_and(named) {
+                        request.target = this.tree(&below, scratch.path(), "target")?;
+                    }
+                    let hashes = this.ctx.paths.build().join("files");
+                    crate::state::atomic::make_dirs(&this.ctx.paths.build())?;
+                    let (digest, notes) = copy::digest(&request, this.idmap, &hashes)?;
+                    notes.iter().for_each(|note| this.link.warn(note));
+                    digest
                 }
-                let hashes = self.ctx.paths.build().join("files");
-                crate::state::atomic::make_dirs(&self.ctx.paths.build())?;
-                let (digest, notes) = copy::digest(&request, self.idmap, &hashes)?;
-                for note in notes {
-                    self.progress.event(Event::Warning(&note));
+            };
+            // Where it goes depends on the layers below, unless it is independent of them.
+            let needs_root = !work.copy.link || work.copy.chown.is_some();
+            let chain = if needs_root { cache::chain(&below) } else { String::new() };
+            let key = cache::key(&("copy", &chain, &work.dest, &content, built.epoch))?;
+            this.cached(&key, title, &below, &mut |this| {
+                if let Some(layers) = &from {
+                    request.source = this.tree(layers, scratch.path(), "source")?;
                 }
-                digest
-            }
-        };
-        // Where it goes depends on the layers below, unless it is independent of them.
-        let needs_root = !work.copy.link || work.copy.chown.is_some();
-        let chain = if needs_root { cache::chain(&below) } else { String::new() };
-        let key = cache::key(&("copy", &chain, &work.dest, &content, built.epoch))?;
-        self.cached(&key, title, span, &below, &mut |this, _| {
-            if let Some(layers) = &from {
-                request.source = this.tree(layers, scratch.path(), "source")?;
-            }
-            if needs_root && matches!(request.target, copy::Tree::Empty) {
-                request.target = this.tree(&below, scratch.path(), "target")?;
-            }
-            Ok(this.pack(&request)?)
+                if needs_root && matches!(request.target, copy::Tree::Empty) {
+                    request.target = this.tree(&below, scratch.path(), "target")?;
+                }
+                Ok(this.pack(&request)?)
+            })
         })
     }
 
@@ -543,6 +636,17 @@ impl<'a> Solver<'a> {
     }
 }
 
+/// What storing a stream and making it gave. The maker's own reason is better than that of its reader, unless it is that
+/// the reader has gone (a full disk).
+pub(super) fn whose_fault<L, P>(stored: Result<L>, made: Result<P>) -> Result<(L, P)> {
+    match (stored, made) {
+        (Ok(layer), Ok(packed)) => Ok((layer, packed)),
+        (Err(reader), Err(maker)) if maker.errno == Some(libc::EPIPE) => Err(reader),
+        (_, Err(maker)) => Err(maker),
+        (Err(reader), Ok(_)) => Err(reader),
+    }
+}
+
 /// The directories of layers, top-most first, extracted if need be.
 pub fn lowers(store: &Store, idmap: &IdMap, layers: &[StoredLayer]) -> Result<Vec<PathBuf>> {
     let ids: Vec<_> = layers.iter().map(|l| l.diff_id.clone()).collect();
@@ -563,6 +667,12 @@ pub fn lowers(store: &Store, idmap: &IdMap, layers: &[StoredLayer]) -> Result<Ve
         .collect();
     store.unpacker(&refs, UNPACK_JOBS, idmap)?.finish(&|_| {}).context("extract the layers")?;
     store.layer_dirs(&chain, idmap)
+}
+
+/// The name of a layer together with those below it.
+fn chain_with(below: &[StoredLayer], layer: Option<&StoredLayer>) -> String {
+    let all: Vec<StoredLayer> = below.iter().chain(layer).cloned().collect();
+    cache::chain(&all)
 }
 
 /// A request without the places that differ from build to build.

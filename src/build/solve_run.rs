@@ -2,12 +2,14 @@
 
 use super::cache;
 use super::copy;
+use super::foreign;
 use super::mounts::{self, Kind, Mount, Secret, Sharing};
 use super::named::NamedContext;
 use super::progress::Event;
-use super::run::{self, RunStep};
+use super::run::{self, RunStep, Streams};
 use super::scratch::Scratch;
-use super::solve::{Built, Failure, Solver};
+use super::shell;
+use super::solve::{Built, Failure, StageBuild, whose_fault};
 use super::source::Span;
 use super::state::RunWork;
 use crate::error::{Context, Error, Result};
@@ -34,7 +36,7 @@ struct Prepared {
     locks: Vec<Flock>,
 }
 
-impl Solver<'_> {
+impl StageBuild<'_> {
     pub(super) fn run(
         &mut self,
         index: usize,
@@ -45,23 +47,30 @@ impl Solver<'_> {
     ) -> Result<Option<StoredLayer>, Failure> {
         let below = built.layers.clone();
         let all: Vec<Mount> = work.mounts.iter().map(|m| mounts::read(m, &work.cwd, span)).collect::<Result<_, _>>()?;
-        let mut inputs = Vec::new();
-        for mount in &all {
-            inputs.push(self.mount_key(index, mount)?);
+        // Waits for the stages that it looks into, before the step begins.
+        for name in all.iter().filter_map(|m| m.from.as_deref()).filter(|n| !self.is_dir_context(n)).collect::<Vec<_>>()
+        {
+            self.layers_of(index, name)?;
         }
-        let key = cache::key(&(
-            "run",
-            cache::chain(&below),
-            &work.args,
-            &work.env,
-            (&work.user, &work.cwd, &work.script),
-            (format!("{:?}", work.run.network), &inputs),
-            built.epoch,
-        ))?;
         let epoch = built.epoch;
-        self.cached(&key, title, span, &below, &mut |this, number| {
-            let done = this.execute(index, number, work, &all, &below, epoch);
-            done.map_err(|f| Failure { error: super::foreign::explain(f.error, &built.config.architecture), ..f })
+        self.doing(title, span, |this, number| {
+            let mut inputs = Vec::new();
+            for mount in &all {
+                inputs.push(this.mount_key(index, mount)?);
+            }
+            let key = cache::key(&(
+                "run",
+                cache::chain(&below),
+                &work.args,
+                &work.env,
+                (&work.user, &work.cwd, &work.script),
+                (format!("{:?}", work.run.network), &inputs),
+                epoch,
+            ))?;
+            this.cached(&key, title, &below, &mut |this| {
+                let done = this.execute(index, (number, span), work, &all, &below, epoch);
+                done.map_err(|f| Failure { error: foreign::explain(f.error, &built.config.architecture), ..f })
+            })
         })
     }
 
@@ -117,7 +126,7 @@ impl Solver<'_> {
     fn execute(
         &mut self,
         index: usize,
-        number: usize,
+        (number, span): (usize, Span),
         work: &RunWork,
         mounts: &[Mount],
         below: &[StoredLayer],
@@ -126,6 +135,15 @@ impl Solver<'_> {
         let scratch = Scratch::new(&self.ctx.paths, self.idmap)?;
         let lowers = self.lowers(below)?;
         let mut prepared = Prepared::default();
+        // In one order everywhere: two steps that want two locks do not wait for each other.
+        let mut locked: Vec<&Mount> =
+            mounts.iter().filter(|m| m.kind == Kind::Cache && m.sharing == Sharing::Locked).collect();
+        locked.sort_by_key(|m| &m.id);
+        locked.dedup_by_key(|m| &m.id);
+        for mount in locked {
+            let dir = self.cache_dir(mount, 0)?;
+            prepared.locks.push(Flock::dir(&dir)?);
+        }
         for (n, mount) in mounts.iter().enumerate() {
             self.prepare(index, n, mount, scratch.path(), &mut prepared)
                 .map_err(|e| e.context(format!("mount {}", mount.target)))?;
@@ -134,34 +152,42 @@ impl Solver<'_> {
         if let Some((name, text)) = &work.script {
             script(name, text, scratch.path(), &mut prepared)?;
         }
-        let progress = self.progress;
+        let link = self.link;
         let dir = scratch.container();
-        let code = run::run(
-            RunStep {
-                paths: &self.ctx.paths,
-                idmap: self.idmap,
-                options: &self.plan.run,
-                work,
-                id: &scratch.id,
-                dir: dir.clone(),
-                lowers: lowers.clone(),
-                mounts: prepared.mounts.clone(),
-                volumes: prepared.volumes.clone(),
-                env: prepared.env.clone(),
-            },
-            &mut |stderr, bytes| progress.event(Event::Output { number, stderr, bytes }),
-        )
-        .map_err(|error| Failure {
+        let step = |work, env: &[String]| RunStep {
+            paths: &self.ctx.paths,
+            idmap: self.idmap,
+            options: &self.plan.run,
+            work,
+            id: &scratch.id,
+            dir: dir.clone(),
+            lowers: lowers.clone(),
+            mounts: prepared.mounts.clone(),
+            volumes: prepared.volumes.clone(),
+            env: env.to_vec(),
+        };
+        let mut output = |stderr, bytes: &[u8]| link.event(Event::Output { number, stderr, bytes: bytes.into() });
+        let code = run::run(step(work, &prepared.env), Streams::Lines(&mut output)).map_err(|error| Failure {
             code: Some(i32::from(error.exit_code())).filter(|c| *c != 125),
             error,
             span: None,
         })?;
-        drop(prepared.locks);
         if code != 0 {
             let words = work.args.join(" ");
             let error = Error::user(format!("process \"{words}\" did not complete successfully: exit code: {code}"));
-            return Err(Failure { error, span: None, code: Some(code) });
+            let failure = Failure { error, span: Some(span), code: Some(code) };
+            if self.plan.debug_shell {
+                link.halt(&failure)?;
+                let shell = RunWork { args: vec![shell::program(&work.args)], ..work.clone() };
+                let mut env = prepared.env.clone();
+                env.extend(std::env::var("TERM").map(|term| format!("TERM={term}")));
+                if let Err(error) = run::run(step(&shell, &env), Streams::Terminal) {
+                    link.warn(&format!("no shell in the failed step: {error}"));
+                }
+            }
+            return Err(failure);
         }
+        drop(prepared.locks);
         let root = RootFs {
             layers: Layers { lowers: lowers.clone(), data: None },
             upper: dir.upper(),
@@ -179,10 +205,10 @@ impl Solver<'_> {
         };
         let mut packing = diff::pack(&trees, self.idmap, Some(epoch))?;
         let layer = self.store.put_layer(&mut packing);
-        for note in packing.finish()? {
-            self.progress.event(Event::Warning(&note));
-        }
-        Ok(layer?)
+        let packed = packing.finish();
+        let (layer, notes) = whose_fault(layer, packed)?;
+        notes.iter().for_each(|note| self.link.warn(note));
+        Ok(layer)
     }
 
     fn prepare(&mut self, index: usize, n: usize, mount: &Mount, scratch: &Path, out: &mut Prepared) -> Result<()> {
@@ -194,15 +220,15 @@ impl Solver<'_> {
             Kind::Bind => self.bind(index, n, mount, scratch, out)?,
             Kind::Cache => self.cache_mount(n, mount, out)?,
             Kind::Secret => self.secret(n, mount, scratch, out)?,
-            Kind::Ssh => match &self.plan.ssh {
+            Kind::Ssh => match self.plan.ssh.get(&mount.id) {
                 Some(socket) => {
                     let source = socket.display().to_string();
                     out.add(model::MountKind::Bind { source }, mount, false, Vec::new());
                     out.env.push(format!("SSH_AUTH_SOCK={}", mount.target));
                 }
                 None if mount.required => {
-                    return Err(Error::not_found("use the ssh agent: none was given")
-                        .hint("--ssh default, with a running agent"));
+                    return Err(Error::not_found(format!("use the ssh agent '{}': none was given", mount.id))
+                        .hint(format!("--ssh {0}, with a running agent, or --ssh {0}=KEYFILE", mount.id)));
                 }
                 None => {}
             },
@@ -232,32 +258,37 @@ impl Solver<'_> {
         if mount.from.is_some() {
             return Err(Error::unsupported("a cache mount with from= is not supported"));
         }
-        let caches = self.ctx.paths.build().join("mounts");
-        atomic::make_dirs(&caches)?;
-        let hash = Digest::of(mount.id.as_bytes()).hex()[..24].to_string();
         for copy in 0.. {
-            let dir = caches.join(if copy == 0 { hash.clone() } else { format!("{hash}-{copy}") });
-            let data = dir.join("data");
-            if !data.is_dir() {
-                make_cache(&dir, &data, mount, self)?;
-            }
-            match mount.sharing {
-                Sharing::Shared => {}
-                Sharing::Locked => out.locks.push(Flock::dir(&dir)?),
-                Sharing::Private => match Flock::try_dir(&dir) {
+            let dir = self.cache_dir(mount, copy)?;
+            // A locked one is ours already.
+            if mount.sharing == Sharing::Private {
+                match Flock::try_dir(&dir) {
                     Some(lock) => out.locks.push(lock),
                     // Somebody else works with it: one of our own.
                     None => continue,
-                },
+                }
             }
             // The time of the last use, for pruning.
             if let Ok(file) = std::fs::File::open(&dir) {
                 let _ = file.set_modified(std::time::SystemTime::now());
             }
-            out.volume(n, data, mount, String::new());
+            out.volume(n, dir.join("data"), mount, String::new());
             return Ok(());
         }
         Ok(())
+    }
+
+    /// The directory of a cache mount, or of its n-th copy; its files are in `data`.
+    fn cache_dir(&self, mount: &Mount, copy: usize) -> Result<PathBuf> {
+        let caches = self.ctx.paths.build().join("mounts");
+        atomic::make_dirs(&caches)?;
+        let hash = Digest::of(mount.id.as_bytes()).hex()[..24].to_string();
+        let dir = caches.join(if copy == 0 { hash } else { format!("{hash}-{copy}") });
+        let data = dir.join("data");
+        if !data.is_dir() {
+            make_cache(&dir, &data, mount, self)?;
+        }
+        Ok(dir)
     }
 
     fn secret(&mut self, n: usize, mount: &Mount, scratch: &Path, out: &mut Prepared) -> Result<()> {
@@ -302,7 +333,7 @@ impl Solver<'_> {
 }
 
 /// Makes the directory of a cache mount, whole or not at all.
-fn make_cache(dir: &Path, data: &Path, mount: &Mount, solver: &Solver<'_>) -> Result<()> {
+fn make_cache(dir: &Path, data: &Path, mount: &Mount, solver: &StageBuild<'_>) -> Result<()> {
     let what = || format!("make {}", dir.display());
     atomic::make_dirs(dir)?;
     let draft = dir.join(format!("draft-{}", std::process::id()));

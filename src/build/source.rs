@@ -1,13 +1,14 @@
 //! The text of a Dockerfile and places in it.
 
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// Largest Dockerfile, in bytes. Real ones have some kilobytes; heredocs carry scripts and config files.
 pub const MAX_DOCKERFILE: usize = 4 << 20;
 
 /// First and last line, counted from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     pub start: usize,
     pub end: usize,

@@ -8,10 +8,11 @@ use super::source::{Fault, Span};
 use super::words::{Expanded, Lexer};
 use crate::image::{Empty, Healthcheck, RunConfig};
 use crate::spec::signal;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A stage while its instructions are gone through.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     pub config: RunConfig,
     pub author: String,
@@ -23,6 +24,7 @@ pub struct State {
     cmd_set: bool,
     /// An absolute WORKDIR was given in this stage.
     workdir_set: bool,
+    #[serde(skip)]
     seen: BTreeSet<&'static str>,
 }
 

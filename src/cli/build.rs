@@ -6,7 +6,7 @@ use super::build_platform::PlatformFlags;
 use super::build_progress::{Shown, Style};
 use super::build_run_flags::RunFlags;
 use super::connection_flags::ConnectionFlags;
-use super::{Cx, Personality, docker_config, output, progress};
+use super::{Cx, Personality, docker_config, output, term};
 use crate::build::args::{BuildArgs, PROXIES, PlatformArgs};
 use crate::build::ast::{Dockerfile, Network};
 use crate::build::cache::Cache;
@@ -20,10 +20,11 @@ use crate::build::progress::{Event, Progress};
 use crate::build::run::RunOptions;
 use crate::build::solve::{Built, Failure, Plan, Solver};
 use crate::build::source::{Fault, Source};
-use crate::build::stages;
+use crate::build::ssh::Agents;
+use crate::build::{stages, verify};
 use crate::engine::images;
 use crate::engine::pull::Policy;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::image::Store;
 use crate::registry::Platform;
 use crate::userns::IdMap;
@@ -58,9 +59,9 @@ pub struct Args {
     /// Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
-    /// Pass the ssh agent to RUN --mount=type=ssh: default, or default=SOCKET
+    /// Pass an ssh agent to RUN --mount=type=ssh: default, NAME=SOCKET or NAME=KEY[,KEY]
     #[arg(long, value_name = "AGENT", num_args = 0..=1, require_equals = false, default_missing_value = "default")]
-    ssh: Option<String>,
+    ssh: Vec<String>,
     /// Add a line to /etc/hosts of RUN
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
@@ -84,7 +85,16 @@ pub struct Args {
     security_opt: Vec<String>,
     #[command(flatten)]
     run: RunFlags,
-    /// How to show the build: auto, plain, rawjson or quiet
+    /// Stages built at once; 0 is all (default: as many as there are cores, and at least 4)
+    #[arg(long, value_name = "NUMBER")]
+    jobs: Option<usize>,
+    /// After a failed RUN, open a shell in what it left, with its mounts and variables
+    #[arg(long)]
+    debug_shell: bool,
+    /// Build once more, without the cache, and tell all differences between the two images
+    #[arg(long)]
+    verify: bool,
+    /// How to show the build: auto, plain, tty, rawjson or quiet
     #[arg(long, value_name = "STYLE")]
     progress: Option<String>,
     /// Time of the image and its new files, in seconds since 1970 (default: SOURCE_DATE_EPOCH, or the base image's)
@@ -143,7 +153,15 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     if args.check {
         return run_check(&input, &store, &mut arguments(&given, &platforms[0]), &mut lint);
     }
+    if args.debug_shell && !(term::is_terminal(std::io::stdin()) && term::is_terminal(std::io::stdout())) {
+        return Err(Error::user("use --debug-shell: standard input or output is no terminal"));
+    }
     let shown = Shown::new(style(&args)?);
+    let source = input.source.clone();
+    shown.on_halt(move |failure, output| {
+        eprintln!("coracle: {}", explain(failure, &source, output));
+        eprintln!("A shell in the failed step; the build ends with it.");
+    });
     let result = build(&args, cx, &store, &input, &given, &platforms, &shown, &mut lint, &outputs);
     warn(&input.source, &mut lint, &shown, args.out.quiet);
     match result {
@@ -165,18 +183,17 @@ fn warn(source: &Source, lint: &mut Lint, shown: &Shown, quiet: bool) {
     }
     for warning in &lint.warnings {
         let place = format!("{}:{}", source.name, warning.span.start);
-        shown.event(Event::Warning(&format!("{place}: {}: {}", warning.rule.name(), warning.message)));
+        shown.event(Event::Warning(format!("{place}: {}: {}", warning.rule.name(), warning.message).into()));
     }
 }
 
 fn fail(failure: Failure, source: &Source, shown: &Shown, docker: bool) -> Result<u8> {
-    let Some(span) = failure.span else { return Err(failure.error) };
-    if failure.code.is_some() {
-        eprint!("{}", shown.failed_step());
+    if shown.halted() {
+        // All was said before the shell.
+        return Ok(failure.code.filter(|_| !docker).map_or(1, |code| code as u8));
     }
-    eprint!("{}", source.excerpt(span));
-    let error = Fault { error: failure.error, span }.in_file(source);
-    match failure.code {
+    let error = explain(&failure, source, &shown.failed_step());
+    match failure.code.filter(|_| failure.span.is_some()) {
         // The program's own code, as podman gives it on.
         Some(code) if !docker => {
             eprintln!("coracle: {error}");
@@ -186,14 +203,23 @@ fn fail(failure: Failure, source: &Source, shown: &Shown, docker: bool) -> Resul
     }
 }
 
+/// Shows where in the Dockerfile it failed, with the step's last output.
+fn explain(failure: &Failure, source: &Source, output: &str) -> Error {
+    let Some(span) = failure.span else { return failure.error.clone() };
+    if failure.code.is_some() {
+        eprint!("{output}");
+    }
+    eprint!("{}", source.excerpt(span));
+    Fault { error: failure.error.clone(), span }.in_file(source)
+}
+
 fn style(args: &Args) -> Result<Style> {
-    let text = match &args.progress {
-        Some(text) => text.clone(),
-        None => {
-            std::env::var("BUILDKIT_PROGRESS").ok().filter(|t| !t.is_empty() && t != "tty").unwrap_or("auto".into())
-        }
-    };
-    Style::parse(&text, args.out.quiet)
+    let environment = std::env::var("BUILDKIT_PROGRESS").ok();
+    let movable = std::env::var_os("TERM").is_some_and(|t| t != "dumb");
+    let terminal = term::is_terminal(std::io::stderr()) && movable;
+    // Somebody reads a CI job's log later, not live.
+    let live = terminal && (args.progress.is_some() || std::env::var_os("CI").is_none_or(|v| v.is_empty()));
+    Style::choose(args.progress.as_deref(), environment.as_deref(), args.out.quiet, live)
 }
 
 fn run_check(input: &Input, store: &Store, build_args: &mut BuildArgs, lint: &mut Lint) -> Result<u8> {
@@ -241,30 +267,56 @@ fn build(
 ) -> Result<(), Failure> {
     let registry = args.connection.options()?;
     let contexts = Contexts::open(&cx.engine.paths, &args.build_context, &registry)?;
-    let note = |text: &str| shown.event(Event::Warning(text));
+    let note = |text: &str| shown.event(Event::Warning(text.into()));
     let inline = given.get("BUILDKIT_INLINE_CACHE").is_some_and(|v| v == "1" || v == "true");
     let caches = args.cache.caches(inline, args.out.quiet)?;
     let cache = caches.open(cx, store, &registry, &note);
-    if IdMap::detect()?.has_one_id() {
+    let agents = Agents::open(&cx.engine.paths, &args.ssh)?;
+    let idmap = IdMap::detect()?;
+    if idmap.has_one_id() {
         shown.event(Event::Warning(
-            "there is one id only: in RUN, changes of owners and users are accepted and have no effect (see `coracle doctor`)",
+            "there is one id only: in RUN, changes of owners and users are accepted and have no effect (see `coracle doctor`)".into(),
         ));
     }
+    let several = platforms.len() > 1;
+    let shared = Shared {
+        args,
+        cx,
+        store,
+        input,
+        shown,
+        contexts: &contexts,
+        cache: &cache,
+        agents: &agents,
+        idmap: &idmap,
+        several,
+    };
     let mut results = Vec::new();
-    for (n, platform) in platforms.iter().enumerate() {
-        // The findings are the same for all.
-        let mut unheard = Lint::default();
-        let lint = if n == 0 { &mut *lint } else { &mut unheard };
-        let build_args = arguments(given, platform);
-        let built = one(args, cx, store, input, build_args, platform.clone(), shown, lint, &contexts, &cache)?;
-        results.push((platform.clone(), built));
-    }
-    let idmap = IdMap::detect()?;
+    let mut differences = Vec::new();
+    let mut build_all = || {
+        for (n, platform) in platforms.iter().enumerate() {
+            // The findings are the same for all.
+            let mut unheard = Lint::default();
+            let (first, lint) = (n == 0, if n == 0 { &mut *lint } else { &mut unheard });
+            let (built, differs) = one(&shared, arguments(given, platform), platform.clone(), lint, first)?;
+            let place = if several { format!("{platform}: ") } else { String::new() };
+            differences.extend(differs.into_iter().map(|line| format!("{place}{line}")));
+            results.push((platform.clone(), built));
+        }
+        Ok::<(), Failure>(())
+    };
+    let built = build_all();
+    // What is written from here on stands below the view.
+    shown.finish();
+    built?;
     let records = cache.seen();
     let report = outputs.write(cx, store, &idmap, &results, caches.inline().then_some(&records))?;
     let images: Vec<_> = results.iter().map(|(_, built)| built.layers.clone()).collect();
     caches.write(cx, store, &cache, &images, &registry, &note)?;
     outputs.tell(cx, &report)?;
+    if args.verify {
+        verified(&differences)?;
+    }
     Ok(())
 }
 
@@ -272,20 +324,30 @@ fn arguments(given: &BTreeMap<String, String>, platform: &Platform) -> BuildArgs
     BuildArgs::new(given.clone(), &platform_args(platform), &platform_args(&Platform::host()))
 }
 
-/// Builds for one platform.
-#[allow(clippy::too_many_arguments)] // The pieces of one command line.
+/// What the builds for all platforms share.
+struct Shared<'a> {
+    args: &'a Args,
+    cx: &'a Cx,
+    store: &'a Store,
+    input: &'a Input,
+    shown: &'a Shown,
+    contexts: &'a Contexts,
+    cache: &'a Cache,
+    agents: &'a Agents,
+    idmap: &'a IdMap,
+    /// Steps are to say for which platform they are.
+    several: bool,
+}
+
+/// Builds for one platform; what a second build did otherwise comes with it (`--verify`).
 fn one(
-    args: &Args,
-    cx: &Cx,
-    store: &Store,
-    input: &Input,
+    shared: &Shared<'_>,
     mut build_args: BuildArgs,
     platform: Platform,
-    shown: &Shown,
     lint: &mut Lint,
-    contexts: &Contexts,
-    cache: &Cache,
-) -> Result<Built, Failure> {
+    first: bool,
+) -> Result<(Built, Vec<String>), Failure> {
+    let Shared { args, cx, store, input, shown, contexts, cache, agents, idmap, several } = *shared;
     let registry = args.connection.options()?;
     let mut file = parse(&input.source, lint)?;
     static_rules(&file, &input.ignore, lint);
@@ -295,7 +357,9 @@ fn one(
     if let Some(fault) = lint.failure() {
         return Err(fault.into());
     }
-    unused(&file, &build_args, shown);
+    if first {
+        unused(&file, &build_args, shown);
+    }
     let epoch = match (args.timestamp, build_args.given.get("SOURCE_DATE_EPOCH")) {
         (Some(seconds), _) if seconds >= 0 => Some(seconds),
         (Some(seconds), _) => return Err(Error::user(format!("read --timestamp {seconds}: it is before 1970")).into()),
@@ -304,8 +368,7 @@ fn one(
             std::env::var("SOURCE_DATE_EPOCH").ok().filter(|t| !t.is_empty()).map(|t| seconds(&t)).transpose()?
         }
     };
-    let pulls = progress::for_stderr(args.out.quiet);
-    let plan = Plan {
+    let mut plan = Plan {
         file: &file,
         origins: &origins,
         args: &build_args,
@@ -315,22 +378,58 @@ fn one(
         target,
         policy: Policy::parse(&args.pull)?,
         registry: &registry,
-        pull_progress: pulls.as_ref(),
         platform,
+        several,
         no_cache: args.cache.no_cache,
         cache: cache.clone(),
         no_cache_filter: args.cache.no_cache_filter.iter().map(|s| s.to_lowercase()).collect(),
+        jobs: match args.jobs {
+            Some(0) => usize::MAX,
+            Some(n) => n,
+            None => jobs(),
+        },
+        debug_shell: args.debug_shell,
         run: run_options(args, &build_args)?,
         secrets: secrets(&args.secret)?,
-        ssh: args.ssh.as_deref().map(agent).transpose()?,
+        ssh: agents,
         epoch,
     };
-    let idmap = IdMap::detect()?;
-    let mut built = Solver::new(&cx.engine, store, &idmap, &plan, shown, lint).solve()?;
+    let solver = Solver { ctx: &cx.engine, store, idmap, plan: &plan, progress: shown, lint };
+    let mut built = solver.solve()?;
+    let mut differences = Vec::new();
+    if args.verify {
+        plan.no_cache = true;
+        let mut unheard = Lint::default();
+        let solver = Solver { ctx: &cx.engine, store, idmap, plan: &plan, progress: shown, lint: &mut unheard };
+        let again = solver.solve()?;
+        differences = verify::differences(store, &built, &again)?;
+    }
     let config = &mut built.config.config;
     config.env.retain(|word| !args.run.unsetenv.iter().any(|name| word.split('=').next() == Some(name)));
     config.labels.retain(|name, _| !args.run.unsetlabel.contains(name));
-    Ok(built)
+    Ok((built, differences))
+}
+
+/// Tells how the two builds of `--verify` differ.
+fn verified(differences: &[String]) -> Result<()> {
+    if differences.is_empty() {
+        eprintln!("Verified: two builds gave the same image.");
+        return Ok(());
+    }
+    for line in differences {
+        eprintln!("{line}");
+    }
+    let n = differences.len();
+    Err(Error::conflict(format!(
+        "verify the build: the second one differs in {n} {}",
+        if n == 1 { "place" } else { "places" }
+    ))
+    .hint("dates, random names and the like in what RUN writes"))
+}
+
+/// Stages at once: as many as keep the cores busy, though they wait for the network now and then.
+fn jobs() -> usize {
+    std::thread::available_parallelism().map_or(4, |n| n.get().max(4))
 }
 
 fn seconds(text: &str) -> Result<i64> {
@@ -343,7 +442,7 @@ fn unused(file: &Dockerfile, args: &BuildArgs, shown: &Shown) {
     let declared = crate::build::check::declared(file);
     let names: Vec<&str> = args.unused(&declared).collect();
     if !names.is_empty() {
-        shown.event(Event::Warning(&format!("build arguments that nothing declares: {}", names.join(", "))));
+        shown.event(Event::Warning(format!("build arguments that nothing declares: {}", names.join(", ")).into()));
     }
 }
 
@@ -378,24 +477,6 @@ fn run_options(args: &Args, build_args: &BuildArgs) -> Result<RunOptions> {
 
 fn secrets(words: &[String]) -> Result<BTreeMap<String, Secret>> {
     words.iter().map(|text| mounts::secret(text, &|name| std::env::var(name).ok())).collect()
-}
-
-/// The agent's socket.
-fn agent(text: &str) -> Result<PathBuf> {
-    let socket = match text.split_once('=') {
-        None if text == "default" => std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from).ok_or_else(|| {
-            Error::not_found("use --ssh default: SSH_AUTH_SOCK is not set").hint("start an agent: eval $(ssh-agent)")
-        })?,
-        Some(("default", path)) => path.into(),
-        _ => return Err(Error::unsupported(format!("use --ssh {text}")).hint("default, or default=SOCKET")),
-    };
-    let meta = std::fs::metadata(&socket).with_context(|| format!("use the ssh agent {}", socket.display()))?;
-    if !std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()) {
-        return Err(Error::unsupported(format!(
-            "use --ssh {text}: only the socket of an agent is supported, not keys"
-        )));
-    }
-    Ok(socket)
 }
 
 /// `--build-arg NAME` takes the value from the environment, or is not given at all.

@@ -6,13 +6,14 @@ use super::manifest::{
 };
 use super::{Decoder, Descriptor, Digest, History, Image, ImageConfig, Manifest, RootFs, Store};
 use crate::error::{Context, Error, Result};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 
 /// A layer whose blob is in the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredLayer {
     pub digest: Digest,
     /// Of the uncompressed tar.

@@ -150,6 +150,13 @@ impl Foreign {
         Some(record.clone())
     }
 
+    /// Another process of this build has found the key.
+    pub fn mark(&self, key: &str) {
+        if self.records.contains_key(key) {
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_string());
+        }
+    }
+
     /// Brings those of `layers` that the store lacks into it, verified; gives the records that are true now.
     pub fn fetch(
         &self,
