@@ -3,7 +3,7 @@
 mod common;
 
 use common::pty::Pty;
-use common::{TestEnv, eventually, leaks};
+use common::{eventually, leaks};
 use std::collections::BTreeSet;
 
 /// Two stages that wait for each other can only end when they run at once.

@@ -70,6 +70,10 @@ fn several_platforms_make_an_index() {
         let text = std::fs::read_to_string(env.path("files").join(dir).join("o")).unwrap();
         assert!(text.starts_with(want), "{dir}: {text}");
     }
+    // Steps say for which platform they are; each platform is verified by itself.
+    let checked = env.sh(&format!("build --verify --progress plain {flags} c")).success();
+    assert!(checked.stderr.contains("[linux/arm64 tools 2/2] RUN echo"), "{checked}");
+    assert!(checked.stderr.contains("Verified: "), "{checked}");
     // The names are a list of the store, by which the image of this machine runs.
     assert_eq!(platforms(&env.sh("manifest inspect local").success().json()), ["amd64", "arm64", "arm"]);
     let ran = env.sh("run --rm --network=none local cat /o").success();
