@@ -1,7 +1,7 @@
 //! One layer's blob as a source: a file that may still grow.
 
 use super::feed::{FromWorker, Socket};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -25,6 +25,23 @@ struct GrowthState {
     aborted: bool,
     /// Counts the news, so that none is missed between looking at the file and waiting.
     news: u64,
+}
+
+impl GrowthState {
+    /// After a read that gave nothing at `position`: whether that is the end, or there is more to wait for. `news` are
+    /// those counted before the read: what came since may be the rest of the bytes.
+    fn complete(&self, position: u64, news: u64) -> Result<bool> {
+        if self.aborted {
+            return Err(Error::new(Kind::Interrupted, "extract the layer: its download ended"));
+        }
+        match self.end {
+            Some(end) if position >= end => Ok(true),
+            Some(end) if self.news == news => {
+                Err(Error::denied(format!("extract the layer: {position} of {end} bytes are there")))
+            }
+            _ => Ok(false),
+        }
+    }
 }
 
 impl Growth {
@@ -108,9 +125,7 @@ impl Read for Follow<'_> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         loop {
             if self.stop.load(Ordering::Relaxed) {
-                return Err(
-                    Error::new(crate::error::Kind::Interrupted, "extract the layer: another layer failed").into()
-                );
+                return Err(Error::new(Kind::Interrupted, "extract the layer: another layer failed").into());
             }
             // Looked up before reading: bytes that come later bring news.
             let news = self.growth.lock().news;
@@ -124,20 +139,32 @@ impl Read for Follow<'_> {
                 return Ok(n);
             }
             let mut state = self.growth.lock();
-            if state.aborted {
-                return Err(Error::new(crate::error::Kind::Interrupted, "extract the layer: its download ended").into());
-            }
-            match state.end {
-                Some(end) if self.position >= end => return Ok(0),
-                Some(end) => {
-                    let text = format!("extract the layer: {} of {end} bytes are there", self.position);
-                    return Err(Error::denied(text).into());
-                }
-                None => {}
+            if state.complete(self.position, news)? {
+                return Ok(0);
             }
             while state.news == news {
                 state = self.growth.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_after_a_read_is_read_first() {
+        let growth = Growth::new(false);
+        let before = growth.lock().news;
+        assert!(!growth.lock().complete(0, before).unwrap());
+        growth.end(9);
+        // The bytes 5 to 9 and their end came between the read and the look.
+        assert!(!growth.lock().complete(5, before).unwrap());
+        let now = growth.lock().news;
+        assert!(growth.lock().complete(9, now).unwrap());
+        assert!(growth.lock().complete(5, now).unwrap_err().to_string().contains("5 of 9 bytes"));
+        growth.abort();
+        assert_eq!(growth.lock().complete(9, now).unwrap_err().kind, Kind::Interrupted);
     }
 }
