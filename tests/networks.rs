@@ -62,6 +62,23 @@ fn own_address() -> Option<IpAddr> {
 }
 
 #[test]
+fn members_that_come_and_go_disturb_nobody() {
+    let env = busybox_env!();
+    env.sh("network create n").success();
+    env.start(&format!("--name stays --network n {BUSYBOX} sleep 1000"));
+    env.start(&format!("--name moves --network n {BUSYBOX} sleep 1000"));
+    let server = || env.sh("exec stays sh -c 'nslookup moves; cat /proc/net/arp'").success().stdout;
+    let (before, gateway) = (server(), "10.89.0.1 ");
+    let hardware = |text: &str| text.lines().find(|l| l.starts_with(gateway)).map(|l| l[41..58].to_string());
+    assert_eq!(hardware(&before).as_deref(), Some("02:42:0a:59:00:01"), "{before}");
+    for _ in 0..5 {
+        env.sh("restart -t 0 moves").success();
+        // A name server that has moved is not found for seconds.
+        assert_eq!(hardware(&server()), hardware(&before));
+    }
+}
+
+#[test]
 fn networks_are_made_listed_and_removed() {
     let env = TestEnv::new();
     let made = "network create --subnet 10.77.1.0/28 --gateway 10.77.1.14 --ip-range 10.77.1.4-10.77.1.6 --label a=b -o mtu=1400";

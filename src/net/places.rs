@@ -134,7 +134,7 @@ fn summary(wires: &[Wire], states: Vec<EndpointState>) -> NetworkState {
 }
 
 /// As Docker makes them: 02:42 and the address, of IPv6 its last four bytes.
-fn mac_of(ips: &[IpAddr]) -> String {
+pub(super) fn mac_of(ips: &[IpAddr]) -> String {
     let [a, b, c, d] = match ips.first() {
         Some(IpAddr::V4(ip)) => ip.octets(),
         Some(IpAddr::V6(ip)) => (u128::from(*ip) as u32).to_be_bytes(),

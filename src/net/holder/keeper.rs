@@ -11,6 +11,7 @@
 use super::proto::{Bridge, Done, Order, Plug, Way};
 use crate::error::{Context, Error, Result};
 use crate::net::netlink::{Gateway, Netlink, Rule, Veth};
+use crate::net::places::mac_of;
 use crate::net::ports;
 use crate::stage::{Channel, ids};
 use crate::sys::process;
@@ -113,7 +114,8 @@ impl Keeper {
 
     fn bridge(&mut self, bridge: &Bridge) -> Result<()> {
         let name = &bridge.name;
-        self.netlink.add_bridge(name, bridge.mtu)?;
+        let ips: Vec<IpAddr> = bridge.addresses.iter().map(IpNet::addr).collect();
+        self.netlink.add_bridge(name, mac(&mac_of(&ips))?, bridge.mtu)?;
         let index = self.netlink.index(name)?;
         let _ = sysctl(&format!("ipv6/conf/{name}/accept_ra"), "0");
         for (switch, value) in [("forwarding", "1"), ("rp_filter", "1"), ("send_redirects", "0")] {

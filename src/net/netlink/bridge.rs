@@ -72,10 +72,12 @@ pub struct Gateway {
 }
 
 impl Netlink {
-    /// Makes a bridge; one that is there already is fine.
-    pub fn add_bridge(&mut self, name: &str, mtu: u32) -> Result<()> {
+    /// Makes a bridge; one that is there already is fine. Without an address of its own it would have the lowest one of
+    /// its ports, and change it as they come and go: all who know it would talk to nobody until they ask anew.
+    pub fn add_bridge(&mut self, name: &str, mac: [u8; 6], mtu: u32) -> Result<()> {
         let mut message = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
         message.text(IFLA_IFNAME, name);
+        message.attribute(IFLA_ADDRESS, &mac);
         message.number(IFLA_MTU, mtu);
         message.nested(IFLA_LINKINFO, |m| m.text(IFLA_INFO_KIND, "bridge"));
         tolerate(self.request(message), libc::EEXIST).with_context(|| format!("make bridge {name}"))
