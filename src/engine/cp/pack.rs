@@ -293,10 +293,6 @@ fn segments(file: &std::fs::File, stat: &Stat) -> Option<Vec<(u64, u64)>> {
         }
         map.push((start, at - start));
     }
-    // GNU tar takes a file to end where its map ends.
-    if map.last().is_none_or(|(start, length)| start + length < size) {
-        map.push((size, 0));
-    }
     seek(file, SeekFrom::Start(0)).ok()?;
     (map.len() < MAX_SEGMENTS).then_some(map)
 }
