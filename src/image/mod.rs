@@ -42,7 +42,7 @@ pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RunConfig, ch
 pub use decompress::{Compression, Decoder};
 pub use digest::Digest;
 pub use gc::{Assume, Collected, Garbage};
-pub use gzip::ParallelGzip;
+pub use gzip::{LEVEL as GZIP_LEVEL, ParallelGzip};
 pub use hello::NAME as HELLO;
 pub use layers::{LayerDirectory, LayerRecord};
 pub use layout_dir::LayoutDir;

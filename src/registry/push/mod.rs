@@ -65,7 +65,8 @@ impl Compressor {
     /// With the algorithm's usual level.
     pub fn new(algorithm: Algorithm) -> Compressor {
         let level = match algorithm {
-            Algorithm::Gzip => 6,
+            // As layers are compressed that are made here.
+            Algorithm::Gzip => crate::image::GZIP_LEVEL,
             Algorithm::Zstd => 3,
         };
         Compressor { algorithm, level }
