@@ -171,6 +171,54 @@ fn heals_layers() {
 }
 
 #[test]
+fn heals_the_build_cache() {
+    let f = furnished();
+    let text = "FROM box\nRUN echo made > /made\nRUN echo more > /more\n";
+    f.env.file("context/Dockerfile", text);
+    let build = || {
+        f.env.sh("build -q --network none -t made context").success();
+        f.env.sh("run --rm made cat /made /more").success().prints("made\nmore\n");
+        settled(&f.env);
+        f.env.sh("rmi made").success();
+    };
+    build();
+    let records = || -> Vec<(PathBuf, Value)> {
+        let files = fs::read_dir(f.root("build")).unwrap().flatten().map(|e| e.path());
+        files.filter(|p| p.extension().is_some_and(|e| e == "json")).map(|p| (p.clone(), f.json(&p))).collect()
+    };
+    let of = |step: &str| records().into_iter().find(|(_, r)| r["title"].as_str().unwrap().contains(step)).unwrap();
+    let sound = f.check("", 0);
+    assert_eq!(sound["findings"].as_array().unwrap().len(), 0, "{sound:#}");
+    // The blob of a step that no image has any more.
+    flip(&f.blob(&of("made").1["layer"]["digest"]));
+    f.heals("its content's digest is", false);
+    assert!(!records().iter().any(|(_, r)| r["title"].as_str().unwrap().contains("made")), "the step is forgotten");
+    build();
+    let blob = f.blob(&of("more").1["layer"]["digest"]);
+    fs::File::options().write(true).open(&blob).unwrap().set_len(10).unwrap();
+    f.heals("it has 10 bytes instead of", true);
+    build();
+    // Its extracted files.
+    let chain = of("made").1["chain"].as_str().unwrap().to_string();
+    let layer = fs::read_dir(f.root("layers")).unwrap().flatten().map(|e| e.path());
+    let layer = layer.into_iter().find(|p| p.to_string_lossy().contains(&chain)).unwrap();
+    fs::write(layer.join("diff/made"), "evil").unwrap();
+    f.heals("one of its files", true);
+    build();
+    // Records that lead to nothing are no damage: builds don't heed them.
+    fs::remove_file(f.blob(&of("more").1["layer"]["digest"])).unwrap();
+    fs::write(of("made").0, "{").unwrap();
+    let report = f.check("", 0);
+    let findings = report["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|f| f["severity"] == "leftover"), "{report:#}");
+    assert_eq!(findings.iter().filter(|f| f["object"].as_str().unwrap().ends_with(".json")).count(), 2, "{report:#}");
+    f.check("--repair", 0);
+    let report = f.check("", 0);
+    assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{report:#}");
+    build();
+}
+
+#[test]
 fn running_containers_survive_the_repair_of_their_layer() {
     let f = furnished();
     f.env.sh("run -d --name live box sleep 1000").success();

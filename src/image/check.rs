@@ -42,6 +42,8 @@ pub struct BadBlob {
     pub images: BTreeSet<String>,
     /// `repository@digest` of those that were pulled.
     pub sources: BTreeSet<String>,
+    /// Records of the build cache that lead to it.
+    pub steps: Vec<PathBuf>,
 }
 
 /// An extracted layer that is not what was extracted.
@@ -72,12 +74,14 @@ struct Need {
     manifest: bool,
     images: BTreeSet<String>,
     sources: BTreeSet<String>,
+    steps: Vec<PathBuf>,
 }
 
 type Needs = BTreeMap<String, (Digest, Need)>;
 
 impl Store {
-    /// Checks the blobs of all listed images. Without `contents` the layers' blobs are only measured.
+    /// Checks the blobs of all listed images and of the build cache. Without `contents` the layers' blobs are only
+    /// measured.
     pub fn check_blobs(&self, contents: bool) -> Result<(Vec<BadBlob>, Checked)> {
         let mut needs = Needs::new();
         let entries = self.entries()?;
@@ -89,6 +93,16 @@ impl Store {
             let image = Image { title: &entry.title(), source: entry.source.as_ref(), remote: &entry.sources() };
             for digest in [&entry.manifest, &entry.original] {
                 self.need(&mut needs, digest, None, &image, 0);
+            }
+        }
+        for (path, record) in self.build_records() {
+            let Some(layer) = record.ok().and_then(|r| r.layer) else { continue };
+            // A record whose blob is missing counts as none: see `dead_steps`.
+            if self.blob(&layer.digest).exists() {
+                let entry = needs.entry(layer.digest.hex().to_string());
+                let (_, need) = entry.or_insert_with(|| (layer.digest, Need::default()));
+                need.size = need.size.or(Some(layer.size));
+                need.steps.push(path);
             }
         }
         (checked.images, checked.blobs) = (seen.len(), needs.len());
@@ -103,6 +117,7 @@ impl Store {
                         manifest: need.manifest,
                         images: need.images.clone(),
                         sources: need.sources.clone(),
+                        steps: need.steps.clone(),
                     };
                     bad.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(blob);
                 }
@@ -116,6 +131,18 @@ impl Store {
         let mut bad = bad.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         bad.sort_by(|a, b| a.digest.hex().cmp(b.digest.hex()));
         Ok((bad, checked))
+    }
+
+    /// Records of the build cache that lead to nothing, with the reason: builds don't heed them.
+    pub fn dead_steps(&self) -> Vec<(PathBuf, String)> {
+        let dead = self.build_records().filter_map(|(path, record)| match record.map(|r| r.layer) {
+            Err(e) => Some((path, e.to_string())),
+            Ok(Some(layer)) if !self.blob(&layer.digest).exists() => {
+                Some((path, format!("its layer {} is missing", layer.digest)))
+            }
+            Ok(_) => None,
+        });
+        dead.collect()
     }
 
     /// Adds the manifest `digest` and what it refers to.

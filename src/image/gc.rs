@@ -61,14 +61,15 @@ struct Marks {
 
 /// What counts of a record of the build cache.
 #[derive(serde::Deserialize)]
-struct BuildRecord {
-    layer: Option<BuildLayer>,
+pub(super) struct BuildRecord {
+    pub layer: Option<BuildLayer>,
     chain: String,
 }
 
 #[derive(serde::Deserialize)]
-struct BuildLayer {
-    digest: Digest,
+pub(super) struct BuildLayer {
+    pub digest: Digest,
+    pub size: u64,
 }
 
 impl Store {
@@ -206,10 +207,14 @@ impl Store {
 
     /// The layers that the build cache keeps: the hex digests of their blobs, and their chain ids.
     pub fn build_layers(&self) -> Vec<(String, String)> {
-        let dir = self.paths.build();
-        let json = entries(&dir).filter(|(_, name)| name.ends_with(".json"));
-        let records = json.filter_map(|(path, _)| crate::state::atomic::read_json::<BuildRecord>(&path).ok());
+        let records = self.build_records().filter_map(|(_, record)| record.ok());
         records.filter_map(|r| Some((r.layer?.digest.hex().to_string(), r.chain))).collect()
+    }
+
+    /// The records of the build cache and their files.
+    pub(super) fn build_records(&self) -> impl Iterator<Item = (PathBuf, Result<BuildRecord>)> {
+        let json = entries(&self.paths.build()).filter(|(_, name)| name.ends_with(".json"));
+        json.map(|(path, _)| (path.clone(), atomic::read_json(&path)))
     }
 
     /// Marks a manifest or an index (which other tools may have added) and all below it.
@@ -242,7 +247,7 @@ pub(super) fn chain_of(name: &str) -> &str {
     name.split('-').next().unwrap_or_default()
 }
 
-fn entries(dir: &Path) -> impl Iterator<Item = (PathBuf, String)> {
+fn entries(dir: &Path) -> impl Iterator<Item = (PathBuf, String)> + use<> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries.map(|e| (e.path(), e.file_name().to_string_lossy().into_owned()))
 }

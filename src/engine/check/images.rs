@@ -40,22 +40,35 @@ pub(super) fn check(ctx: &Ctx, store: &Store, quick: bool, report: &mut Report, 
             Remedy::None,
         )),
     }
+    for (path, why) in store.dead_steps() {
+        found.push(leftover(
+            format!("file {}", path.display()),
+            why,
+            "the next build takes the step again",
+            "removes it",
+            Remedy::Unlink(path),
+        ));
+    }
     unlisted(store, found)
 }
 
 fn blob(bad: BadBlob) -> Found {
+    if bad.images.is_empty() {
+        return damage(
+            format!("blob {} of the build cache", bad.digest),
+            problem(&bad.wrong),
+            "builds that take the step from the cache fail, or make an image that can't be pushed",
+            "forgets the step; the next build takes it again",
+            Remedy::Uncache(bad),
+        );
+    }
     let images: Vec<&str> = bad.images.iter().map(String::as_str).collect();
     let of = match bad.manifest {
         true => "manifest",
         false => "part",
     };
     let object = format!("blob {}, {of} of {}", bad.digest, images.join(", "));
-    let problem = match &bad.wrong {
-        Wrong::Missing => "it is missing".to_string(),
-        Wrong::Size(have, want) => format!("it has {have} bytes instead of {want}"),
-        Wrong::Content(found) => format!("its content's digest is {found}"),
-        Wrong::Unreadable(e) => e.to_string(),
-    };
+    let problem = problem(&bad.wrong);
     let consequence = match bad.manifest {
         true => "the image can't be used",
         false => "the image can't be pushed or saved, and not run where its layers have to be extracted",
@@ -77,12 +90,23 @@ fn blob(bad: BadBlob) -> Found {
     damage(object, problem, consequence, &repair, remedy)
 }
 
+fn problem(wrong: &Wrong) -> String {
+    match wrong {
+        Wrong::Missing => "it is missing".to_string(),
+        Wrong::Size(have, want) => format!("it has {have} bytes instead of {want}"),
+        Wrong::Content(found) => format!("its content's digest is {found}"),
+        Wrong::Unreadable(e) => e.to_string(),
+    }
+}
+
 fn layer(ctx: &Ctx, store: &Store, bad: BadLayer) -> Found {
     let images = store.list().unwrap_or_default();
     let owner = images.iter().find(|i| i.layers.iter().any(|l| l.chain_id == bad.chain_id));
     let used = users(ctx, &bad.chain_id);
+    let cached = owner.is_none() && store.build_layers().iter().any(|(_, chain)| *chain == bad.chain_id);
     let object = match owner.and_then(|image| image.names.first()) {
         Some(name) => format!("layer {} of {name}", bad.name),
+        None if cached => format!("layer {} of the build cache", bad.name),
         None => format!("layer {}", bad.name),
     };
     let problem = match bad.count {
@@ -91,12 +115,14 @@ fn layer(ctx: &Ctx, store: &Store, bad: BadLayer) -> Found {
         n => format!("{n} of its files are not as they were extracted"),
     };
     let consequence = match used.len() {
+        0 if cached => "builds that take the step from the cache may fail, or make a wrong image".to_string(),
         0 => "containers made from the image may fail".to_string(),
         1 => format!("container {} and new ones may fail", used[0]),
         n => format!("{n} containers and new ones may fail"),
     };
     let repair = match (owner, used.is_empty()) {
         (Some(_), _) => "extracts it again from its blob",
+        (None, true) if cached => "removes it; the next build that needs it extracts it again from its blob",
         (None, true) => "removes it: nothing uses it",
         (None, false) => "nothing: its image was removed; pull or load that again first",
     };

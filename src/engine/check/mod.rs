@@ -103,6 +103,8 @@ enum Remedy {
     Reindex,
     Fetch(BadBlob),
     Forget(Digest),
+    /// Steps of builds whose result is spoiled.
+    Uncache(BadBlob),
     Rebuild(BadLayer),
     /// Whatever `prune` collects.
     Collect,

@@ -52,8 +52,17 @@ fn simple(ctx: &Ctx, remedy: &Remedy) -> Option<Result<()>> {
         Remedy::State(id) => ended(ctx, id),
         Remedy::Reindex => reindex(ctx),
         Remedy::Forget(digest) => Store::open(&ctx.paths).and_then(|store| store.forget_manifest(digest)).map(drop),
+        Remedy::Uncache(bad) => uncache(ctx, bad),
         Remedy::None | Remedy::Fetch(_) | Remedy::Rebuild(_) | Remedy::Collect => return None,
     })
+}
+
+/// The record first: one without its blob counts as none.
+fn uncache(ctx: &Ctx, bad: &BadBlob) -> Result<()> {
+    for path in &bad.steps {
+        std::fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
+    }
+    Store::open(&ctx.paths)?.discard_blob(&bad.digest)
 }
 
 /// Containers' users have to get into it.
