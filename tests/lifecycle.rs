@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::fixtures::BUSYBOX;
 use common::{TestEnv, eventually};
 use std::time::{Duration, Instant};
 
@@ -223,4 +224,24 @@ fn a_foreground_container_is_part_of_its_pipeline() {
     let out = bash(&script("").replace("yes", "seq 100000"));
     assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("1\n0\n", "0\n"));
     assert_eq!(env.sh("logs c").stdout.lines().count(), 100_000);
+}
+
+/// It is a copy of the process that started it, and must not pass for it.
+#[test]
+fn monitors_show_nothing_of_their_callers() {
+    let env = busybox_env!();
+    env.start(&format!("--name kept -e TOKEN=hunter2 {BUSYBOX} sleep 1000"));
+    let pid = env.inspect("kept")["State"]["ConmonPid"].as_i64().unwrap();
+    let file = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
+    assert_eq!(file("comm"), "coracle-monitor\n");
+    assert_eq!(file("cmdline").trim_end_matches('\0'), "coracle-stage\0monitor");
+    let status = file("status");
+    let mask = |field: &str| {
+        let line = status.lines().find(|l| l.starts_with(field)).unwrap();
+        u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+    };
+    // SIGPIPE is ignored (a client that goes away is no reason to end), and nothing of the caller's handlers is left.
+    let bit = |signal: i32| 1u64 << (signal - 1);
+    assert_ne!(mask("SigIgn:") & bit(libc::SIGPIPE), 0, "{status}");
+    assert_eq!(mask("SigCgt:") & (bit(libc::SIGTERM) | bit(libc::SIGINT) | bit(libc::SIGHUP)), 0, "{status}");
 }

@@ -73,7 +73,7 @@ pub fn standby(own_user: bool, trace: bool) -> Result<Standby> {
     let (channel, remote) = Channel::pair()?;
     let stderr = if trace { Streams::Stderr } else { Streams::Null };
     // Our copy of the monitor's end, which would keep its death from being seen, goes with this function.
-    let monitor = stage::spawn(monitor::STAGE, &[], &[remote.as_fd()], stderr, true)?;
+    let monitor = stage::forked(monitor::STAGE, monitor::main, &[remote.as_fd()], stderr)?;
     Ok(Standby { monitor, channel, user })
 }
 

@@ -8,7 +8,7 @@ pub(crate) mod spawn;
 mod work;
 
 pub use channel::{Channel, Heard};
-pub use spawn::{Child, Streams, program, set_program, spawn};
+pub use spawn::{Child, Streams, forked, program, set_program, spawn};
 pub use work::{Job, Work, WorkNs};
 
 use std::process::ExitCode;
@@ -19,6 +19,13 @@ pub const ARGV0: &str = "coracle-stage";
 /// A stage's main function; its arguments are those after the stage's name.
 pub type Entry = fn(&[String]) -> ExitCode;
 
+/// What `ps` and `top` show, instead of the "exe" of /proc/self/exe.
+fn title(stage: &str) {
+    if let Ok(comm) = std::ffi::CString::new(format!("coracle-{stage}")) {
+        let _ = rustix::thread::set_name(&comm);
+    }
+}
+
 /// Runs the stage that argv asks for; `None` when this process is not a stage. `jobs` are what the `work` stage,
 /// which lives here, can do.
 pub fn dispatch(table: &[(&str, Entry)], jobs: &[(&str, Job)]) -> Option<ExitCode> {
@@ -28,10 +35,7 @@ pub fn dispatch(table: &[(&str, Entry)], jobs: &[(&str, Job)]) -> Option<ExitCod
     }
     let name = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
-    // In `ps` and `top`, which would show the "exe" of /proc/self/exe.
-    if let Ok(comm) = std::ffi::CString::new(format!("coracle-{name}")) {
-        let _ = rustix::thread::set_name(&comm);
-    }
+    title(&name);
     if name == work::STAGE {
         return Some(work::main(jobs, &rest));
     }

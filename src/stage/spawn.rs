@@ -1,14 +1,16 @@
 //! Starting a stage in the host's namespaces.
 
-use super::ARGV0;
+use super::{ARGV0, Entry};
 use crate::error::{Context, Error, Result};
 use crate::sys::clone::{Exec, Program, Spawned};
-use crate::sys::{clone, process};
+use crate::sys::fork::Fork;
+use crate::sys::{clone, fork, process, signal};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -95,6 +97,47 @@ pub(crate) fn dev_null() -> Result<OwnedFd> {
     rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).context("open /dev/null")
 }
 
+fn standard<'a>(streams: Streams<'a>, null: BorrowedFd<'a>) -> [Option<BorrowedFd<'a>>; 3] {
+    let null = Some(null);
+    match streams {
+        Streams::Inherit => [None; 3],
+        Streams::Null => [null; 3],
+        Streams::Stderr => [null, null, None],
+        Streams::Fds { stdin, stdout, stderr } => [Some(stdin), Some(stdout), Some(stderr)],
+    }
+}
+
+/// As [`spawn`], but the stage is a copy of this process, which spares the execution of the binary; `entry` is its main
+/// function. In a process with threads it is executed nevertheless. What the caller has in memory stays in the
+/// stage's: only for callers that have done little yet.
+pub fn forked(stage: &str, entry: Entry, fds: &[BorrowedFd<'_>], streams: Streams<'_>) -> Result<Child> {
+    if PROGRAM.get().is_some() || !process::single_threaded() {
+        return spawn(stage, &[], fds, streams, true);
+    }
+    let null = dev_null()?;
+    let how = Fork {
+        stdio: standard(streams, null.as_fd()),
+        fds,
+        namespaces: 0,
+        user_namespace: None,
+        cgroup_procs: None,
+        session: true,
+        death_signal: 0,
+    };
+    let spawned = fork::fork(&how, |ready| {
+        if ready.is_err() {
+            return 125;
+        }
+        // As if it had been executed: Rust starts programs so, and nobody shall read the caller's arguments in its place.
+        signal::pipe_fails();
+        signal::stop_as_usual();
+        process::rename(&[ARGV0, stage]);
+        super::title(stage);
+        i32::from(entry(&[]) != ExitCode::SUCCESS)
+    });
+    spawned.map(Child::from).with_context(|| format!("start stage {stage}"))
+}
+
 /// Starts the stage `stage` in the present namespaces. `fds` become 3, 4, …; everything else is closed. With
 /// `session` it leads a session of its own (setsid(2)).
 pub fn spawn(
@@ -105,13 +148,7 @@ pub fn spawn(
     session: bool,
 ) -> Result<Child> {
     let null = dev_null()?;
-    let null = Some(null.as_fd());
-    let stdio = match streams {
-        Streams::Inherit => [None; 3],
-        Streams::Null => [null; 3],
-        Streams::Stderr => [null, null, None],
-        Streams::Fds { stdin, stdout, stderr } => [Some(stdin), Some(stdout), Some(stderr)],
-    };
+    let stdio = standard(streams, null.as_fd());
     let path = cstring(program().as_os_str().as_bytes())?;
     let (argv, env) = (argv(stage, args)?, environment()?);
     let spawned = clone::spawn(&Exec {

@@ -223,6 +223,30 @@ pub fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Writes `words` over our arguments in memory, as far as they have room: what /proc/PID/cmdline shows (proc(5)).
+/// `std::env::args` must not be used afterwards. Without /proc nothing happens.
+pub fn rename(words: &[&str]) {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return };
+    let Some((start, length)) = arguments(&stat) else { return };
+    let text = words.join("\0").into_bytes();
+    let fits = text.len().min(length - 1);
+    // SAFETY: the kernel says that our arguments are there, which lie on the writable stack; only their bytes change.
+    unsafe {
+        let start = std::ptr::with_exposed_provenance_mut::<u8>(start);
+        std::ptr::write_bytes(start, 0, length);
+        std::ptr::copy_nonoverlapping(text.as_ptr(), start, fits);
+    }
+}
+
+/// Address and length of the arguments: fields 48 and 49 of /proc/PID/stat (proc_pid_stat(5), Linux 3.5).
+fn arguments(stat: &str) -> Option<(usize, usize)> {
+    // The name of the process, in parentheses, may hold blanks.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(45);
+    let start: usize = fields.next()?.parse().ok()?;
+    let length = fields.next()?.parse::<usize>().ok()?.checked_sub(start)?;
+    (start != 0 && length != 0).then_some((start, length))
+}
+
 /// sethostname(2) and setdomainname(2) of this UTS namespace.
 pub fn set_names(hostname: Option<&str>, domain: Option<&str>) -> Result<()> {
     // SAFETY: pointer and length describe the string.

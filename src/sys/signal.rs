@@ -13,6 +13,15 @@ pub fn pipe_fails() {
     set(libc::SIG_IGN);
 }
 
+/// A copy of a process that is [`Interruptible`] is not: signals that ask to stop do what they did before.
+pub fn stop_as_usual() {
+    for signal in STOPPING {
+        if replace(signal, libc::SIG_DFL).sa_sigaction == libc::SIG_IGN {
+            let _ = replace(signal, libc::SIG_IGN);
+        }
+    }
+}
+
 /// From here on the keys that interrupt and quit are not for this process: it waits for one that they are for.
 pub fn ignore_keys() {
     for signal in [libc::SIGINT, libc::SIGQUIT] {
