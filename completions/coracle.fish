@@ -333,6 +333,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand kill" -s a -l all -d 'Al
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -s i -l ignore -d 'Containers that don\'t exist are no error'
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand load" -s i -l input -d 'Archive or OCI directory; standard input by default' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand load" -l platform -d 'Load the images for this platform only, OS/ARCH[/VARIANT]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand load" -s q -l quiet -d 'Don\'t print the names'
 complete -c coracle -n "__fish_coracle_using_subcommand load" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand login" -s u -l username -d 'User name' -r
@@ -1171,6 +1172,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print the image\'s id only'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Archive or OCI directory; standard input by default' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -l platform -d 'Load the images for this platform only, OS/ARCH[/VARIANT]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Don\'t print the names'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from mount" -l format -d 'Print json, or the result of a Go template for each (of the list)' -r

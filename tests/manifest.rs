@@ -282,3 +282,69 @@ fn podman_and_buildah_lists_and_ours() {
     let id = peers(&format!("p buildah pull -q --arch=arm64 --policy=always docker://{ours}")).line();
     assert_eq!(id, env.run(["image", "inspect", "--format", "{{.Id}}", &to]).success().line().replace("sha256:", ""));
 }
+
+/// What was saved as a list is one again, byte for byte; pulls and `--platform` take one image of it.
+#[test]
+fn lists_go_through_archives() {
+    need!("skopeo", "busybox", "python3", "zstd");
+    let env = TestEnv::new();
+    platforms(&env.path("."), "l", "amd64 arm64/v8 s390x");
+    let _ = env.run(["manifest", "create", "many"]).success();
+    for arch in ["amd64", "arm64", "s390x"] {
+        let _ = env.run(["manifest", "add", "many", &format!("oci:l:{arch}")]).success();
+    }
+    let _ = env.sh("save --format oci-archive -o many.tar many").success();
+    let _ = env.sh("save --format oci-dir -o layout many").success();
+    let whole = json(&std::fs::read(env.path("layout/index.json")).unwrap());
+    let index = env.run(["manifest", "inspect", "many"]).success().stdout;
+    sh(
+        &env.path("."),
+        "zstd -q many.tar; skopeo --insecure-policy copy -q --all oci:layout:localhost/many:latest dir:plain",
+    );
+    let other = TestEnv::new();
+    let from = |name: &str| env.path(name).display().to_string();
+    let listed = |expected: &str| {
+        let lists = other.run(["images", "--filter", "manifest=true", "--format", "{{.Digest}}"]).success();
+        assert_eq!(lists.stdout.trim(), expected);
+    };
+    let digest = whole["manifests"][0]["digest"].as_str().unwrap();
+    for source in ["many.tar", "many.tar.zst", "layout"] {
+        let loaded = other.run(["load", "-i", &from(source)]).success();
+        assert_eq!(loaded.line(), "Loaded image: localhost/many:latest", "{source}");
+        listed(digest);
+        // Once more changes nothing.
+        let _ = other.run(["load", "-i", &from(source)]).success();
+        listed(digest);
+        assert_eq!(other.run(["manifest", "inspect", "many"]).success().stdout, index, "{source}");
+        assert_eq!(other.run(["run", "--rm", "many"]).success().stdout, "amd64", "{source}");
+        assert_eq!(other.sh("images -q").success().stdout.lines().count(), 1, "{source}: the members have no names");
+        let _ = other.sh("save --format oci-archive -o again.tar many").success();
+        assert!(std::fs::read(other.path("again.tar")).unwrap() == std::fs::read(env.path("many.tar")).unwrap());
+        let _ = other.sh("system check").success();
+        let _ = other.sh("rmi many").success();
+        std::fs::remove_file(other.path("again.tar")).unwrap();
+        listed("");
+    }
+    let _ = other.run(["load", "-i", &from("plain")]).success();
+    listed(digest);
+    let _ = other.sh("rmi -a").success();
+    // One image of it.
+    let _ = other.run(["load", "--platform", "linux/s390x", "-i", &from("many.tar")]).success();
+    listed("");
+    assert_eq!(other.sh("image inspect -f {{.Architecture}} many").success().line(), "s390x");
+    let layout = format!("oci:{}:localhost/many:latest", from("layout"));
+    let _ = other.run(["pull", "-q", "--platform", "linux/arm64", &layout]).success();
+    assert_eq!(other.sh("image inspect -f {{.Architecture}} many").success().line(), "arm64");
+    let _ = other.run(["pull", "-q", &layout]).success();
+    assert_eq!(other.run(["run", "--rm", "many"]).success().stdout, "amd64");
+    listed("");
+    let _ = other.run(["pull", "-q", "--platform", "linux/mips", &layout]).fails(125, &["linux/mips", "linux/s390x"]);
+    // What the archive lacks is not in the list.
+    let bytes = std::fs::read(env.path("layout/blobs/sha256").join(&digest["sha256:".len()..])).unwrap();
+    let lost = json(&bytes)["manifests"][1]["digest"].as_str().unwrap().to_string();
+    std::fs::remove_file(env.path("layout/blobs/sha256").join(&lost["sha256:".len()..])).unwrap();
+    let _ = other.run(["load", "-i", &from("layout")]).success();
+    assert_eq!(architectures(&other.run(["manifest", "inspect", "many"]).success().json()), ["amd64", "s390x"]);
+    assert_eq!(other.run(["run", "--rm", "many"]).success().stdout, "amd64");
+    let _ = other.sh("system check").success();
+}

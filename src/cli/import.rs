@@ -71,7 +71,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         _ => Source::Path(Path::new(&path)),
     };
     let bar = Reading::new(args.quiet, None);
-    let id = images::import(&cx.engine, source, &options, &|step| bar.step(step));
+    let id = images::import(&cx.engine, source, &options, &connection.env, &|step| bar.step(step));
     bar.end();
     let id = id?;
     output::line(&if docker { format!("sha256:{id}") } else { id })?;

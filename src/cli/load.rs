@@ -4,18 +4,22 @@ use super::progress_reading::Reading;
 use super::{Cx, Personality, output};
 use crate::engine::images::{self, Source};
 use crate::error::{Error, Result};
+use crate::registry::{Platform, PullOptions};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Load images from an archive.
 ///
 /// Reads docker-archive and oci-archive, compressed or not, from a file or standard input, and OCI layouts from a
-/// directory. Prints the names of the images.
+/// directory. Manifest lists stay what they are, with all their images that the archive has. Prints the names.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Archive or OCI directory; standard input by default
     #[arg(short, long, value_name = "PATH")]
     input: Option<PathBuf>,
+    /// Load the images for this platform only, OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
     /// Don't print the names
     #[arg(short, long)]
     quiet: bool,
@@ -29,8 +33,13 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         }
         _ => Source::Stdin,
     };
+    let options = PullOptions {
+        platform: args.platform.as_deref().map(Platform::parse).transpose()?,
+        env: super::connection_flags::environment(),
+        ..PullOptions::default()
+    };
     let bar = Reading::new(args.quiet, images::load_size(source));
-    let all = images::load(&cx.engine, source, &|step| bar.step(step));
+    let all = images::load(&cx.engine, source, &options, &|step| bar.step(step));
     bar.end();
     for (loaded, image) in all? {
         if args.quiet {

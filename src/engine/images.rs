@@ -3,7 +3,7 @@
 use super::Ctx;
 use crate::error::{Context, Error, Result};
 use crate::image::{Image, ImageConfig, ImageList, ImportOptions, LayerRef, Loaded, Reference, Store};
-use crate::registry::{PullOptions, fetch};
+use crate::registry::{Env, PullOptions, check_policy_of_path, fetch};
 use crate::state::containers::{self, Container};
 use crate::userns::IdMap;
 use std::collections::{BTreeMap, HashSet};
@@ -304,11 +304,15 @@ pub fn load_size(source: Source<'_>) -> Option<u64> {
     }
 }
 
-/// Loads the images of an archive or an OCI directory, and extracts them.
-pub fn load(ctx: &Ctx, source: Source<'_>, progress: Steps<'_>) -> Result<Vec<(Loaded, Image)>> {
+/// Loads the images of an archive or an OCI directory, and extracts them; of manifest lists all that it has, but this
+/// host's image alone is extracted. With a platform its images alone are loaded.
+///
+/// # Errors
+/// `Denied` when policy.json refuses one of them.
+pub fn load(ctx: &Ctx, source: Source<'_>, options: &PullOptions, progress: Steps<'_>) -> Result<Vec<(Loaded, Image)>> {
     let store = Store::open(&ctx.paths)?;
     let idmap = IdMap::detect()?;
-    let loaded = load_into(&store, source, &idmap, progress);
+    let loaded = load_into(&store, source, options, &idmap, progress);
     clean_up(ctx, store, loaded).with_context(|| format!("load {}", source.name()))
 }
 
@@ -326,14 +330,38 @@ pub(super) fn clean_up<T>(ctx: &Ctx, store: Store, result: Result<T>) -> Result<
     })
 }
 
-fn load_into(store: &Store, source: Source<'_>, idmap: &IdMap, progress: Steps<'_>) -> Result<Vec<(Loaded, Image)>> {
+fn load_into(
+    store: &Store,
+    source: Source<'_>,
+    options: &PullOptions,
+    idmap: &IdMap,
+    progress: Steps<'_>,
+) -> Result<Vec<(Loaded, Image)>> {
     let stored = |bytes| progress(Step::Stored(bytes));
-    let loaded = match source {
+    let mut loaded = match source {
         Source::Path(path) if path.is_dir() => store.load_directory(path, &stored)?,
         source => store.load_archive(source.open()?, &stored)?,
     };
+    for one in &mut loaded {
+        accepted(one, source, &options.env)?;
+        if options.platform.is_some() {
+            super::transport::one_platform(store, one, options.platform.as_ref())?;
+        }
+    }
     progress(Step::Unpacking);
     adopt_all(store, loaded, idmap)
+}
+
+/// What policy.json says about the image: only a look into an archive tells its transport.
+fn accepted(loaded: &Loaded, source: Source<'_>, env: &Env) -> Result<()> {
+    let path = match source {
+        Source::Path(path) => path,
+        Source::Stdin => Path::new("-"),
+        Source::Url(url, _) => Path::new(url),
+    };
+    let own_names = loaded.names.iter().map(Reference::canonical).collect::<Vec<_>>();
+    let names = own_names.iter().map(|n| Some(n.as_str())).chain(own_names.is_empty().then_some(None));
+    names.into_iter().try_for_each(|name| check_policy_of_path(loaded.transport, path, name, env))
 }
 
 /// Extracts what was loaded and lists it.
@@ -350,11 +378,21 @@ pub(super) fn adopt_all(store: &Store, loaded: Vec<Loaded>, idmap: &IdMap) -> Re
 }
 
 /// Makes an image of a tar and extracts it; gives its id.
-pub fn import(ctx: &Ctx, source: Source<'_>, options: &ImportOptions, progress: Steps<'_>) -> Result<String> {
+///
+/// # Errors
+/// `Denied` when policy.json refuses it.
+pub fn import(
+    ctx: &Ctx,
+    source: Source<'_>,
+    options: &ImportOptions,
+    env: &Env,
+    progress: Steps<'_>,
+) -> Result<String> {
     let store = Store::open(&ctx.paths)?;
     let idmap = IdMap::detect()?;
     let import = || {
         let loaded = store.import(source.open()?, options, &|bytes| progress(Step::Stored(bytes)))?;
+        accepted(&loaded, source, env)?;
         progress(Step::Unpacking);
         store.unpack(&loaded.manifest.digest, jobs(), &idmap, &|_| {})?;
         store.adopt(&loaded)?;

@@ -5,8 +5,8 @@ use super::Ctx;
 use super::images::{self, Source};
 use super::pull::Pulled;
 use crate::error::{Context, Error, Kind, Result};
-use crate::image::{Foreign, Image, Loaded, Reference, Store};
-use crate::registry::{self, Env, Event, Progress};
+use crate::image::{Foreign, Image, Index, Loaded, Reference, Store};
+use crate::registry::{self, Env, Event, Platform, Progress, PullOptions};
 use crate::userns::IdMap;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl<'a> Place<'a> {
 ///
 /// # Errors
 /// One line that begins with what was pulled. Nothing is named in the store then.
-pub(super) fn pull(ctx: &Ctx, place: Place<'_>, env: &Env, progress: &dyn Progress) -> Result<Vec<Pulled>> {
+pub(super) fn pull(ctx: &Ctx, place: Place<'_>, options: &PullOptions, progress: &dyn Progress) -> Result<Vec<Pulled>> {
     let store = Store::open(&ctx.paths)?;
     let named = || format!("pull {}", place.text);
     let idmap = IdMap::detect()?;
@@ -61,13 +61,32 @@ pub(super) fn pull(ctx: &Ctx, place: Place<'_>, env: &Env, progress: &dyn Progre
         return Err(daemon(place)).with_context(named);
     }
     progress.event(Event::Note(&format!("Reading {}", place.text)));
-    let result = read(&store, place, env, &idmap).and_then(|all| images::adopt_all(&store, all, &idmap));
+    let read = || {
+        let mut all = read(&store, place, &options.env, &idmap)?;
+        all.iter_mut().try_for_each(|one| one_platform(&store, one, options.platform.as_ref()))?;
+        images::adopt_all(&store, all, &idmap)
+    };
+    let result = read();
     images::clean_up(ctx, store, result).with_context(named).map(|all| all.iter().map(pulled).collect())
 }
 
 /// Stores the image of `place` without extracting or naming it.
 pub(super) fn load(store: &Store, place: Place<'_>, env: &Env, idmap: &IdMap) -> Result<Vec<Loaded>> {
     read(store, place, env, idmap)
+}
+
+/// Makes do with one image of a manifest list: the one for `wanted`, else this host's.
+///
+/// # Errors
+/// `NotFound` when there is none for the platform.
+pub(super) fn one_platform(store: &Store, loaded: &mut Loaded, wanted: Option<&Platform>) -> Result<()> {
+    let list = loaded.list.take();
+    let Some(wanted) = wanted else { return Ok(()) };
+    if let Some(list) = list {
+        let index = Index::parse(&store.read(&list.digest)?)?;
+        loaded.manifest = registry::from_index(&index, wanted)?.clone();
+    }
+    registry::check_platform(wanted, &store.image(&loaded.manifest.digest)?.config)
 }
 
 fn pulled((loaded, image): &(Loaded, Image)) -> Pulled {
@@ -103,7 +122,8 @@ fn read(store: &Store, place: Place<'_>, env: &Env, idmap: &IdMap) -> Result<Vec
 /// What policy.json says about images that come this way.
 fn check_policy(place: Place<'_>, env: &Env) -> Result<()> {
     let transport = TRANSPORTS.iter().find(|(_, kind)| *kind == place.kind).map_or("", |(name, _)| *name);
-    registry::check_policy_of_path(transport.trim_end_matches(':'), path_and_name(place.rest).0, env)
+    let (path, name) = path_and_name(place.rest);
+    registry::check_policy_of_path(transport.trim_end_matches(':'), path, name, env)
 }
 
 fn daemon(place: Place<'_>) -> Error {
@@ -246,6 +266,8 @@ mod tests {
         let loaded = |name: &str| Loaded {
             manifest: crate::image::Descriptor::new(crate::image::OCI_MANIFEST, digest.clone(), 1),
             names: vec![Reference::parse_with(name, "localhost").unwrap()],
+            list: None,
+            transport: "oci",
         };
         let all = || vec![loaded("one"), loaded("two:2")];
         let chosen = |wanted, archive| choose(all(), wanted, archive).map(|l| l[0].names[0].canonical());

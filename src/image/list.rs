@@ -244,6 +244,37 @@ impl Store {
         Ok(())
     }
 
+    /// Lists the index that is stored as `list`, to the byte, under `names`, taking them from whatever has them; without
+    /// any it gets an entry of its own, unless there is one. By the time this returns its blobs are on disk.
+    pub(super) fn adopt_list(&self, list: &Descriptor, names: &[Reference]) -> Result<()> {
+        let entry = Descriptor::new(&list.media_type, list.digest.clone(), list.size);
+        self.sync()?;
+        self.change_index(|entries| {
+            // Not one of our own lists: those change, and this one's id is its digest.
+            let same = |e: &Descriptor| e.digest == entry.digest && !e.annotations.contains_key(LIST);
+            let known =
+                |e: &Descriptor, name: &str| same(e) && IndexEntry::of(e).name.is_some_and(|n| n.canonical() == name);
+            let mut changed = false;
+            for name in names.iter().map(Reference::canonical) {
+                if entries.iter().any(|e| known(e, &name)) {
+                    continue;
+                }
+                super::index::unname(entries, &name);
+                entries.retain(|e| !same(e) || e.annotations.contains_key(super::index::NAME));
+                let mut named = entry.clone();
+                named.annotations.insert(super::index::NAME.into(), name);
+                entries.push(named);
+                changed = true;
+            }
+            if !entries.iter().any(same) {
+                entries.push(entry);
+                changed = true;
+            }
+            changed
+        })?;
+        Ok(())
+    }
+
     /// Changes the list of this id as `edit` says, which is called again when another process changes it meanwhile.
     ///
     /// # Errors

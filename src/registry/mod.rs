@@ -31,7 +31,7 @@ pub use auth::{
     Login, Place as LoginPlace, Scope as LoginScope, forget as forget_login, forget_all as forget_all_logins,
     save as save_login, stored as stored_login,
 };
-pub use conf::{Registries, check_policy_of_path};
+pub use conf::{Chooser, Registries, check_policy_of_path};
 pub use fetch::{Fetched, download, fetch};
 pub use login::check as check_login;
 pub use options::{Credentials, Env, Limits, PullOptions};
@@ -41,7 +41,7 @@ pub use pull::{current_digest, pull, tags};
 pub use push::{Compressor, ManifestFormat, Members, PushOptions, Pushed, push, push_index};
 pub use remote::{Remote, member_for};
 pub use search::{Found, SearchFilter, search};
-pub use select::from_index;
+pub use select::{check_platform, from_index};
 
 #[cfg(test)]
 #[path = "../../tests/common/hostile.rs"]

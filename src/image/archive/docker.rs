@@ -58,7 +58,7 @@ fn load_item(store: &Store, contents: &Contents, item: &Item) -> Result<Loaded> 
     };
     let bytes = serde_json::to_vec(&manifest).context("encode the image manifest")?;
     let manifest = Descriptor::new(OCI_MANIFEST, store.put(&bytes)?, bytes.len() as u64);
-    Ok(Loaded { manifest, names: names(item)? })
+    Ok(Loaded { manifest, names: names(item)?, list: None, transport: "docker-archive" })
 }
 
 /// The media type of a layer blob by its first bytes.

@@ -67,7 +67,8 @@ impl Store {
         };
         let manifest = serde_json::to_vec(&manifest).context("encode the image manifest")?;
         let manifest = Descriptor::new(OCI_MANIFEST, self.put(&manifest)?, manifest.len() as u64);
-        Ok(Loaded { manifest, names: options.name.iter().cloned().collect() })
+        let names = options.name.iter().cloned().collect();
+        Ok(Loaded { manifest, names, list: None, transport: "tarball" })
     }
 
     fn copy(&self, input: &mut dyn BufRead, progress: ReadProgress<'_>) -> Result<(Digest, u64)> {

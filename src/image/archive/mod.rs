@@ -26,6 +26,10 @@ pub struct Loaded {
     pub manifest: Descriptor,
     /// What it is to be called; empty if the archive names none.
     pub names: Vec<Reference>,
+    /// The manifest list that the names mean, if the archive has one with its images: `manifest` is this host's part.
+    pub list: Option<Descriptor>,
+    /// How it came, by its name in containers-transports(5); policies may tell transports apart.
+    pub transport: &'static str,
 }
 
 /// Told of the bytes read so far.
@@ -37,7 +41,7 @@ impl Store {
     pub fn load_archive(&self, input: impl Read + Send, progress: ReadProgress<'_>) -> Result<Vec<Loaded>> {
         self.lease()?;
         let contents = source::decompressed(input, |stream| Contents::of_tar(self, stream, progress))?;
-        self.load_contents(&contents)
+        self.load_contents(&contents, "oci-archive")
     }
 
     /// Loads all images of an OCI layout, an unpacked docker-archive or a docker-dir in the directory `dir`.
@@ -48,16 +52,17 @@ impl Store {
             return Ok(vec![self.load_plain_directory(dir, progress)?]);
         }
         let contents = Contents::of_directory(self, dir, progress)?;
-        self.load_contents(&contents)
+        self.load_contents(&contents, "oci")
     }
 
-    fn load_contents(&self, contents: &Contents) -> Result<Vec<Loaded>> {
+    /// `layout` is the transport if it is an OCI layout.
+    fn load_contents(&self, contents: &Contents, layout: &'static str) -> Result<Vec<Loaded>> {
         // Docker ≥ 25 writes both; the OCI index keeps manifests and compression as they were.
         let loaded = match (contents.small("index.json"), contents.small("manifest.json"), contents.small("oci-layout"))
         {
             (Some(index), docker, Some(marker)) => {
                 super::layout::check(marker)?;
-                oci::load(self, contents, index, docker)?
+                oci::load(self, contents, index, docker, layout)?
             }
             (_, Some(manifest), _) => docker::load(self, contents, manifest)?,
             _ => {
@@ -71,8 +76,11 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Lists a loaded image under its names.
+    /// Lists a loaded image (or its manifest list) under its names.
     pub fn adopt(&self, loaded: &Loaded) -> Result<()> {
+        if let Some(list) = &loaded.list {
+            return self.adopt_list(list, &loaded.names);
+        }
         if loaded.names.is_empty() {
             self.keep(&loaded.manifest)?;
         }

@@ -4,7 +4,7 @@ use super::Loaded;
 use super::collect::Contents;
 use super::docker;
 use crate::error::{Error, Result};
-use crate::image::{Descriptor, Index, Manifest, Reference, Store};
+use crate::image::{Descriptor, Draft, Index, Manifest, Reference, Store};
 
 const NAME: &str = "org.opencontainers.image.ref.name";
 /// The whole name, where `NAME` is only a tag (Docker ≥ 25, nerdctl, BuildKit).
@@ -17,20 +17,26 @@ pub(super) fn load(
     contents: &Contents,
     index: &[u8],
     docker_manifest: Option<&[u8]>,
+    transport: &'static str,
 ) -> Result<Vec<Loaded>> {
     let mut loaded: Vec<Loaded> = Vec::new();
     for descriptor in Index::parse(index)?.manifests {
         let Some(manifest) = image_manifest(store, contents, &descriptor, 0)? else { continue };
         check(store, contents, &manifest)?;
+        let list = match descriptor.is_index() {
+            true => whole_list(store, contents, &descriptor)?,
+            false => None,
+        };
         let mut names: Vec<Reference> = name(&descriptor).into_iter().collect();
         if names.is_empty()
             && let Some(docker_manifest) = docker_manifest
         {
             names = docker_names(store, &manifest, docker_manifest)?;
         }
-        match loaded.iter_mut().find(|l| l.manifest.digest == manifest.digest) {
+        let same = |l: &&mut Loaded| l.manifest.digest == manifest.digest && l.list == list;
+        match loaded.iter_mut().find(same) {
             Some(same) => same.names.extend(names.into_iter().filter(|n| !same.names.contains(n)).collect::<Vec<_>>()),
-            None => loaded.push(Loaded { manifest, names }),
+            None => loaded.push(Loaded { manifest, names, list, transport }),
         }
     }
     Ok(loaded)
@@ -76,6 +82,45 @@ fn image_manifest(
         Some(part) => image_manifest(store, contents, part, depth + 1),
         None => Ok(None),
     }
+}
+
+/// The index that `descriptor` leads to, if the archive has its images; without those that it does not have. `None` for
+/// the index that builders put around one image and its attestations: that is an image to everybody else, too.
+fn whole_list(store: &Store, contents: &Contents, descriptor: &Descriptor) -> Result<Option<Descriptor>> {
+    let bytes = store.read(&descriptor.digest)?;
+    let mut draft = Draft::parse(&bytes)?;
+    let members = draft.members()?;
+    // An index below this one is as good as absent: what it leads to is loaded as an image.
+    let (here, elsewhere): (Vec<_>, Vec<_>) =
+        members.iter().partition(|m| !m.is_index() && has_config(store, contents, m));
+    for member in &here {
+        check(store, contents, member)?;
+    }
+    let images = here.iter().filter(|m| !is_attestation(m)).count();
+    if images == 0 || (images == 1 && members.len() > 1) {
+        return Ok(None);
+    }
+    if elsewhere.is_empty() {
+        return Ok(Some(descriptor.clone()));
+    }
+    for member in elsewhere {
+        draft.remove(&member.digest);
+    }
+    let bytes = draft.bytes()?;
+    Ok(Some(Descriptor::new(&descriptor.media_type, store.put(&bytes)?, bytes.len() as u64)))
+}
+
+/// Whether the archive has the manifest and what it says first: some writers take manifests along without the images.
+fn has_config(store: &Store, contents: &Contents, member: &Descriptor) -> bool {
+    let manifest = contents.blob(&member.digest).and_then(|_| store.read(&member.digest).ok());
+    let config = manifest.and_then(|bytes| Manifest::parse(&bytes).ok()).map(|m| m.config.digest);
+    config.is_some_and(|config| contents.blob(&config).is_some() || store.has_blob(&config, None))
+}
+
+/// What BuildKit adds to say how an image was made.
+fn is_attestation(member: &Descriptor) -> bool {
+    member.annotations.contains_key("vnd.docker.reference.type")
+        || member.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
 }
 
 /// All of an image's blobs must have come with it, or be in the store already.

@@ -151,7 +151,8 @@ impl Importer<'_> {
         };
         let manifest = Descriptor::new(&media_type, self.store.put(&bytes)?, bytes.len() as u64);
         let all = || image.names.iter().flatten().filter_map(|n| Reference::parse(n).ok()).collect();
-        Ok(Loaded { manifest, names: meant.map_or_else(all, |name| vec![name]) })
+        let names = meant.map_or_else(all, |name| vec![name]);
+        Ok(Loaded { manifest, names, list: None, transport: "containers-storage" })
     }
 
     /// A document that is kept with an image. Names that are no plain file names are encoded.

@@ -30,15 +30,21 @@ pub fn check(reference: &Reference, env: &Env) -> Result<()> {
 
 /// The same for an image that comes from a file or directory by one of the other transports
 /// (`oci`, `dir`, `docker-archive` …); scopes are paths and the directories above them.
-pub fn check_path(transport: &str, path: &Path, env: &Env) -> Result<()> {
+///
+/// `name` is that of the image in an OCI layout, where one is asked for.
+pub fn check_path(transport: &str, path: &Path, name: Option<&str>, env: &Env) -> Result<()> {
     let full = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     // Archives have no scopes (containers-policy.json(5)).
     let mut scopes: Vec<String> = match transport {
         "dir" | "oci" => full.ancestors().filter(|p| p.parent().is_some()).map(|p| p.display().to_string()).collect(),
         _ => Vec::new(),
     };
+    if let Some(name) = name.filter(|_| transport == "oci") {
+        scopes.insert(0, format!("{}:{name}", full.display()));
+    }
     scopes.push(String::new());
-    check_scopes(transport, &format!("{transport}:{}", path.display()), &scopes, env)
+    let what = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    check_scopes(transport, &format!("{transport}:{what}"), &scopes, env)
 }
 
 fn check_scopes(transport: &str, name: &str, scopes: &[String], env: &Env) -> Result<()> {
@@ -60,7 +66,7 @@ fn decide(text: &str, transport: &str, name: &str, scopes: &[String], file: &Pat
     let own = policy.transports.get(transport);
     let rules = scopes.iter().find_map(|scope| own?.get(scope)).unwrap_or(&policy.default);
     let refuse = |why: &str| {
-        let error = Error::denied(format!("pull {name}: {} {why}", file.display()));
+        let error = Error::denied(format!("use {name}: {} {why}", file.display()));
         Err(error.hint("change the policy there, if it is yours to decide"))
     };
     if rules.is_empty() {
@@ -70,7 +76,7 @@ fn decide(text: &str, transport: &str, name: &str, scopes: &[String], file: &Pat
         match rule.kind.as_str() {
             "insecureAcceptAnything" => {}
             "reject" => return refuse("rejects it"),
-            kind => return refuse(&format!("asks for a signature ({kind}), which can't be verified yet")),
+            kind => return refuse(&format!("asks for a signature ({kind}), which can't be verified")),
         }
     }
     Ok(())
@@ -110,18 +116,21 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("etc/containers")).unwrap();
         let scope = std::fs::canonicalize(dir.path().join("trusted")).unwrap();
         let policy = serde_json::json!({"default": [{"type": "reject"}], "transports": {
-            "oci": {scope.to_str().unwrap(): [{"type": "insecureAcceptAnything"}]},
+            "oci": {scope.to_str().unwrap(): [{"type": "insecureAcceptAnything"}],
+                format!("{}/layout:bad", scope.display()): [{"type": "reject"}]},
             "docker-archive": {"": [{"type": "insecureAcceptAnything"}]},
             "oci-archive": {"": [{"type": "signedBy"}]}}});
         std::fs::write(dir.path().join("etc/containers/policy.json"), policy.to_string()).unwrap();
         let mut env = Env::default();
         env.root = dir.path().into();
-        assert!(check_path("oci", &trusted, &env).is_ok());
-        assert!(check_path("docker-archive", &other, &env).is_ok());
+        assert!(check_path("oci", &trusted, Some("v1"), &env).is_ok());
+        assert!(check_path("docker-archive", &other, None, &env).is_ok());
+        let e = check_path("oci", &trusted, Some("bad"), &env).unwrap_err().to_string();
+        assert!(e.contains("rejects"), "{e}");
         for (transport, path, word) in
             [("oci", &other, "rejects"), ("dir", &trusted, "rejects"), ("oci-archive", &other, "signature")]
         {
-            let e = check_path(transport, path, &env).unwrap_err().to_string();
+            let e = check_path(transport, path, None, &env).unwrap_err().to_string();
             assert!(e.contains(word) && e.contains("policy.json"), "{e}");
         }
     }
