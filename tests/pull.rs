@@ -3,6 +3,7 @@
 mod common;
 
 use common::fixtures::{busybox, sh};
+use common::pty::Pty;
 use common::registry::Registry;
 use common::{TestEnv, which};
 use std::path::Path;
@@ -326,4 +327,108 @@ fn zstd_chunked_is_an_ordinary_layer() {
     // The table lies outside the tar.
     let names: Vec<_> = std::fs::read_dir(layer).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["etc-motd"]);
+}
+
+/// Asked once at a terminal, kept where podman keeps it, and used from then on; nobody is asked without a terminal.
+#[test]
+fn short_names_are_asked_for_and_remembered() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let (port, dead) = (registry.port, common::free_port());
+    let configure = |mode: &str| {
+        env.file(
+            "home/.config/containers/registries.conf",
+            format!(
+                "unqualified-search-registries = ['127.0.0.1:{dead}', '127.0.0.1:{port}']\nshort-name-mode = '{mode}'\n"
+            ),
+        );
+    };
+    configure("enforcing");
+    let full = format!("127.0.0.1:{port}/test/bb:latest");
+    let _ = env.run(["pull", "-q", "test/bb"]).fails(125, &["several registries", &full]);
+    let question = |command: Vec<&str>| {
+        let mut pty = Pty::spawn(env.command(command));
+        pty.expect(&full);
+        pty.expect("[1-2] ");
+        pty
+    };
+    let kept = if common::is_root() { "/var/cache" } else { "home/.cache" };
+    let kept = env.path(kept).join("containers/short-name-aliases.conf");
+    // Ctrl-C, and a choice that turns out wrong, leave nothing behind.
+    let mut pty = question(vec!["pull", "test/bb"]);
+    pty.send("\u{3}");
+    assert_ne!(pty.end().0, 0);
+    let mut pty = question(vec!["pull", "--retry=0", "test/bb"]);
+    pty.line("1");
+    assert_eq!(pty.end().0, 125);
+    assert!(!kept.exists());
+    // A run asks, too.
+    configure("permissive");
+    let mut pty = question(vec!["run", "--rm", "--network=none", "test/bb", "echo", "it", "works"]);
+    pty.line("7");
+    pty.expect("[1-2] ");
+    pty.line("2");
+    pty.expect("it works");
+    assert_eq!(pty.end().0, 0);
+    let text = std::fs::read_to_string(&kept).unwrap();
+    assert!(text.contains(&format!("\"test/bb\" = \"127.0.0.1:{port}/test/bb\"")), "{text}");
+    configure("enforcing");
+    let id = env.run(["pull", "-q", "test/bb"]).success().line();
+    let mut pty = Pty::spawn(env.command(["pull", "-q", "test/bb:latest"]));
+    pty.expect(&id);
+    assert_eq!(pty.end().0, 0);
+    // Without aliases all are tried.
+    std::fs::remove_file(&kept).unwrap();
+    configure("disabled");
+    let mut pty = Pty::spawn(env.command(["pull", "--retry=0", "test/bb"]));
+    pty.expect(&id);
+    assert_eq!(pty.end().0, 0);
+    configure("permissive");
+    assert_eq!(env.run(["pull", "-q", "--retry=0", "test/bb"]).success().line(), id);
+    assert!(!kept.exists());
+}
+
+/// What policy.json says about transports holds for `load` and `import`, too.
+#[test]
+fn the_policy_is_asked_about_archives() {
+    need!("skopeo", "umoci", "busybox");
+    let env = TestEnv::new().with_busybox();
+    let _ = env.sh("save -o d.tar busybox").success();
+    let _ = env.sh("save --format oci-archive -o o.tar busybox").success();
+    let _ = env.sh("save --format oci-dir -o layout busybox").success();
+    let _ = env.sh("save --format docker-dir -o plain busybox").success();
+    let root = env.run(["create", "busybox"]).success().line();
+    let _ = env.run(["export", "-o", "root.tar", &root]).success();
+    let _ = env.run(["rm", &root]).success();
+    let _ = env.sh("rmi busybox").success();
+    let policy = |transports: serde_json::Value| {
+        let policy = serde_json::json!({"default": [{"type": "insecureAcceptAnything"}], "transports": transports});
+        env.file("home/.config/containers/policy.json", policy.to_string());
+    };
+    let all = [
+        ("docker-archive", "load -i d.tar"),
+        ("oci-archive", "load -i o.tar"),
+        ("oci", "load -i layout"),
+        ("dir", "load -i plain"),
+        ("tarball", "import root.tar"),
+    ];
+    for (transport, command) in all {
+        for (rule, word) in [("reject", "rejects"), ("signedBy", "signature"), ("sigstoreSigned", "sigstoreSigned")] {
+            policy(serde_json::json!({ transport: {"": [{"type": rule}]} }));
+            let _ = env.sh(command).fails(125, &["policy.json", word, transport]);
+            assert_eq!(env.sh("images -aq").success().stdout, "", "{command}");
+        }
+        policy(serde_json::json!({ "docker": {"": [{"type": "reject"}]} }));
+        let _ = env.sh(command).success();
+        let _ = env.sh("rmi -af").success();
+    }
+    // From a pipe it is the archive that tells what it is.
+    policy(serde_json::json!({ "oci-archive": {"": [{"type": "reject"}]} }));
+    let _ = env.run_with_stdin(["load"], &std::fs::read(env.path("o.tar")).unwrap()).fails(125, &["standard input"]);
+    let _ = env.run_with_stdin(["load"], &std::fs::read(env.path("d.tar")).unwrap()).success();
+    let scope = env.path("layout").canonicalize().unwrap();
+    policy(
+        serde_json::json!({ "oci": {"": [{"type": "reject"}], scope.to_str().unwrap(): [{"type": "insecureAcceptAnything"}]} }),
+    );
+    let _ = env.sh("load -i layout").success();
 }

@@ -45,6 +45,7 @@ impl ConnectionFlags {
             retries: self.retry,
             retry_delay: self.retry_delay.as_deref().map(delay).transpose()?,
             limits: Limits::default(),
+            choose: None,
             env: environment(),
         })
     }

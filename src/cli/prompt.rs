@@ -2,6 +2,7 @@
 
 use super::term::{RawGuard, is_terminal};
 use crate::error::{Context, Error, Kind, Result};
+use crate::registry::Chooser;
 use std::io::{BufRead, Read, Write};
 
 /// The longest answer that is taken.
@@ -21,6 +22,31 @@ pub fn line(question: &str) -> Result<String> {
         return Err(Error::new(Kind::Interrupted, "read the answer: there is none"));
     }
     Ok(answer.trim().to_string())
+}
+
+/// How to ask which registry a short name means, if somebody is there to answer.
+pub fn for_registry() -> Option<Chooser> {
+    (possible() && is_terminal(std::io::stdout())).then_some(Chooser(registry))
+}
+
+fn registry(name: &str, candidates: &[String]) -> Result<usize> {
+    let list = candidates.iter().enumerate().map(|(i, c)| format!("  {}  {c}\n", i + 1)).collect::<String>();
+    ask(&format!("{name} may be in several registries:\n{list}"));
+    loop {
+        let answer = line(&format!("Which one is meant? [1-{}] ", candidates.len()))?;
+        if let Some(index) = chosen(&answer, candidates) {
+            return Ok(index);
+        }
+    }
+}
+
+/// A number of the list, one of its names, or nothing for the first.
+fn chosen(answer: &str, candidates: &[String]) -> Option<usize> {
+    match answer.parse::<usize>() {
+        Ok(number) => number.checked_sub(1).filter(|index| *index < candidates.len()),
+        Err(_) if answer.is_empty() => Some(0),
+        Err(_) => candidates.iter().position(|name| name == answer),
+    }
 }
 
 /// Asks for a secret, which is not shown. Ctrl-C ends the question, with the terminal as it was.
@@ -71,6 +97,16 @@ fn typed(mut keys: impl Read, suspend: impl Fn() -> Result<()>) -> Result<String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_to_a_choice() {
+        let names = ["quay.io/x:latest".to_string(), "docker.io/library/x:latest".to_string()];
+        for (answer, want) in
+            [("", Some(0)), ("2", Some(1)), ("0", None), ("3", None), ("quay.io/x:latest", Some(0)), ("no", None)]
+        {
+            assert_eq!(chosen(answer, &names), want, "{answer:?}");
+        }
+    }
 
     #[test]
     fn editing_keys() {

@@ -37,7 +37,7 @@ impl RegistryFlags {
                 }
             }
         };
-        Ok(PullOptions { platform, ..options })
+        Ok(PullOptions { platform, choose: super::prompt::for_registry(), ..options })
     }
 }
 

@@ -95,7 +95,7 @@ fn from_place(
     if policy == Policy::Never {
         return Err(Error::user("pull from an archive, a directory or another store: the policy is never"));
     }
-    transport::pull(ctx, place, &options.env, progress)
+    transport::pull(ctx, place, options, progress)
 }
 
 /// Pulls every tag of a repository; `repository` names neither tag nor digest.
@@ -129,11 +129,10 @@ fn pull_quietly(
             Err(e) => unclear = Some(e),
         }
     }
-    let _interruptible = Interruptible::new();
     let registries = Registries::load(&options.env)?;
-    let candidates = registries.candidates(reference)?;
+    let possible = registries.possible(reference)?;
     // A short name may mean an image that was pulled under its alias or through the search list.
-    if here_will_do && let Some((image, name)) = first_stored(&store, reference, &candidates, options)? {
+    if here_will_do && let Some((image, name)) = first_stored(&store, reference, &possible, options)? {
         return Ok(pulled(&image, &name.canonical(), false));
     }
     if let Some(e) = unclear {
@@ -143,6 +142,9 @@ fn pull_quietly(
         return Err(Error::not_found(format!("find image '{reference}' in the store"))
             .hint(format!("coracle pull {reference}")));
     }
+    // Before signals mean that the pull is to end: then a question could not be left.
+    let (candidates, chosen) = registries.decide(reference, options.choose)?;
+    let _interruptible = Interruptible::new();
     let stored = if policy == Policy::Newer { first_stored(&store, reference, &candidates, options)? } else { None };
     if let Some((image, name)) = &stored
         && unchanged(image, name, &registries, options, progress)
@@ -150,7 +152,14 @@ fn pull_quietly(
         return Ok(pulled(image, reference, false));
     }
     match first_success(ctx, &store, &candidates, &registries, options, progress) {
-        Ok(result) => Ok(result),
+        Ok(result) => {
+            if let Some(chosen) = chosen
+                && let Err(e) = chosen.record(&options.env)
+            {
+                log::warn!("{e}");
+            }
+            Ok(result)
+        }
         // "newer" makes do with what is here when nobody can be asked.
         Err(e) if stored.is_some() && e.kind != Kind::Interrupted => {
             progress.event(Event::Note(&format!("Using the stored image: {e}")));
@@ -270,9 +279,10 @@ fn first_success(
 fn pull_each_tag(ctx: &Ctx, repository: &str, options: &PullOptions, progress: &dyn Progress) -> Result<Vec<Pulled>> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
-    let _interruptible = Interruptible::new();
     let registries = Registries::load(&options.env)?;
-    let candidate = registries.candidates(repository)?.into_iter().next();
+    let (candidates, _) = registries.decide(repository, options.choose)?;
+    let _interruptible = Interruptible::new();
+    let candidate = candidates.into_iter().next();
     let candidate = candidate.ok_or_else(|| Error::bug("a short name without meaning"))?;
     if candidate.digest.is_some() || repository.rsplit('/').next().is_some_and(|last| last.contains(':')) {
         return Err(

@@ -1,6 +1,7 @@
 //! What a caller may ask of a registry, as plain data.
 
 use super::Platform;
+use super::conf::Chooser;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -159,6 +160,8 @@ pub struct PullOptions {
     /// Fixed wait between attempts; `None`: doubling from 1 s, or what the registry asks for.
     pub retry_delay: Option<Duration>,
     pub limits: Limits,
+    /// Asks which registry a short name means, where somebody is there to answer.
+    pub choose: Option<Chooser>,
     pub env: Env,
 }
 
@@ -173,6 +176,7 @@ impl Default for PullOptions {
             retries: 3,
             retry_delay: None,
             limits: Limits::default(),
+            choose: None,
             env: Env::default(),
         }
     }

@@ -2,6 +2,9 @@
 
 mod file;
 mod policy;
+mod short_names;
+
+pub use short_names::{Chooser, Chosen};
 
 pub use policy::{check as check_policy, check_path as check_policy_of_path};
 
@@ -24,12 +27,12 @@ pub struct Registries {
 /// `short-name-mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ShortNames {
-    /// Refuse names that several registries may have.
+    /// Ask which registry is meant where several may be; refuse the name where nobody can be asked.
     Enforcing,
-    /// Try the registries in order.
+    /// Ask; try the registries in order where nobody can be asked.
     #[default]
     Permissive,
-    /// The same, and aliases don't count.
+    /// Try the registries in order; aliases don't count.
     Disabled,
 }
 
@@ -117,9 +120,42 @@ impl Registries {
         self.helpers.iter().map(String::as_str).collect()
     }
 
-    /// The full names that `text` may mean, in the order to try. Without any configuration a short name means Docker
-    /// Hub, as for docker.
+    /// The full names that `text` means, in the order to try, where nobody can be asked.
+    ///
+    /// # Errors
+    /// The configuration forbids to guess.
     pub fn candidates(&self, text: &str) -> Result<Vec<Reference>> {
+        self.decide(text, None).map(|(names, _)| names)
+    }
+
+    /// The full names that `text` means, in the order to try. Where it may be several, and somebody can be asked, it is
+    /// the one that was chosen: keep that when it has turned out to be there.
+    ///
+    /// # Errors
+    /// Nobody can be asked, and the configuration forbids to guess; or the question was not answered.
+    pub fn decide(&self, text: &str, choose: Option<Chooser>) -> Result<(Vec<Reference>, Option<Chosen>)> {
+        let mut names = self.possible(text)?;
+        if names.len() < 2 || self.mode == ShortNames::Disabled {
+            return Ok((names, None));
+        }
+        let shown: Vec<String> = names.iter().map(Reference::canonical).collect();
+        match choose {
+            Some(Chooser(ask)) => {
+                let meant = names.swap_remove(ask(text, &shown)?.min(names.len() - 1));
+                let chosen = Chosen::new(&text[..text.find([':', '@']).unwrap_or(text.len())], &meant);
+                Ok((vec![meant], Some(chosen)))
+            }
+            None if self.mode == ShortNames::Enforcing => {
+                Err(Error::user(format!("resolve short name '{text}': several registries may have it"))
+                    .hint(format!("use a full name: {}; at a terminal pull asks, and remembers", shown.join(", "))))
+            }
+            None => Ok((names, None)),
+        }
+    }
+
+    /// All full names that `text` may mean, in the order to try. Without any configuration a short name means Docker
+    /// Hub, as for docker.
+    pub fn possible(&self, text: &str) -> Result<Vec<Reference>> {
         if !Reference::is_short(text) {
             return Ok(vec![Reference::parse(text)?]);
         }
@@ -130,13 +166,8 @@ impl Registries {
         if let Some(target) = self.aliases.get(name).filter(|_| self.mode != ShortNames::Disabled) {
             return Ok(vec![Reference::parse(&format!("{target}{suffix}"))?]);
         }
-        match (self.search.len(), self.mode) {
-            (0, _) => Ok(vec![plain]),
-            (2.., ShortNames::Enforcing) => {
-                let names: Vec<String> = self.search.iter().map(|domain| format!("{domain}/{name}")).collect();
-                Err(Error::user(format!("resolve short name '{text}': several registries may have it"))
-                    .hint(format!("use a full name: {}", names.join(", "))))
-            }
+        match self.search.len() {
+            0 => Ok(vec![plain]),
             _ => self.search.iter().map(|domain| Reference::parse(&format!("{domain}/{text}"))).collect(),
         }
     }
@@ -245,9 +276,22 @@ mod tests {
         assert_eq!(names(&c, &digest), [format!("registry.fedoraproject.org/{digest}")]);
         let strict = conf(&[base, "short-name-mode = 'enforcing'\n[aliases]\nfedora = ''\n"]);
         let e = strict.candidates("fedora").unwrap_err().to_string();
-        assert!(e.contains("quay.io/fedora, docker.io/fedora"), "{e}");
+        assert!(e.contains("quay.io/fedora:latest, docker.io/library/fedora:latest"), "{e}");
+        assert_eq!(names(&c, "nobody:1").len(), 2, "permissive: guessed where nobody can be asked");
+        let second = Chooser(|name, all| {
+            assert_eq!((name, all.len()), ("a/b:1", 2));
+            Ok(1)
+        });
+        for conf in [&c, &strict] {
+            let (found, chosen) = conf.decide("a/b:1", Some(second)).unwrap();
+            assert_eq!(found[0].canonical(), "docker.io/a/b:1");
+            assert_eq!(chosen, Some(Chosen { name: "a/b".into(), target: "docker.io/a/b".into() }));
+        }
+        let unasked = Chooser(|_, _| unreachable!("there is nothing to ask"));
+        assert_eq!(c.decide("fedora", Some(unasked)).unwrap().1, None);
         assert!(conf(&[]).candidates("Bad//Name").is_err());
         let off = conf(&[base, "short-name-mode = 'disabled'\n"]);
+        assert_eq!(off.decide("a/b", Some(unasked)).unwrap().0.len(), 2);
         assert_eq!(names(&off, "fedora"), ["quay.io/fedora:latest", "docker.io/library/fedora:latest"]);
         let mut bad = Registries::default();
         assert!(bad.merge(file::parse("unqualified-search-registries = ['https://quay.io']").unwrap()).is_err());
