@@ -248,6 +248,18 @@ fn what_a_power_cut_spoiled_is_fetched_anew() {
     let _ = pull(&env, &server).success();
     assert_eq!(server.offsets(&image.layers[0]), [50_000, 0]);
     assert_whole(&env, &image);
+
+    // Blobs that had their names, but not yet their contents on disk.
+    let image = TestImage::plain(&[layer, tar("b", 1000)]);
+    let env = TestEnv::new();
+    for (digest, bytes) in &image.blobs {
+        env.file(&format!("data/blobs/sha256/{}", digest.trim_start_matches("sha256:")), vec![0; bytes.len()]);
+    }
+    env.file(&format!("data/blobs/sha256/{}", &digest(&image.manifest)[7..]), vec![0; image.manifest.len()]);
+    let server = serve(&image, |_, good| good);
+    let _ = pull(&env, &server).success();
+    assert_whole(&env, &image);
+    env.sh("system check").success();
 }
 
 fn signal(child: &Child, signal: rustix::process::Signal) {

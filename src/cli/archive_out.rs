@@ -59,6 +59,10 @@ impl Output {
         self.file.flush().context("write the archive")?;
         let Some((path, temp)) = self.place.take() else { return Ok(()) };
         let named = || format!("write {}", path.display());
+        // What is there now goes only for what is safely on disk.
+        if path.exists() {
+            self.file.sync_data().with_context(named)?;
+        }
         let temp = match temp {
             Some(temp) => temp,
             None => {

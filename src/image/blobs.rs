@@ -166,7 +166,10 @@ impl Store {
     /// Stores a small blob (manifest, config).
     pub fn put(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
-        if self.has_blob(&digest, Some(bytes.len() as u64)) {
+        // One that a power cut spoiled is replaced.
+        if self.has_blob(&digest, Some(bytes.len() as u64))
+            && std::fs::read(self.blob(&digest)).is_ok_and(|b| b == bytes)
+        {
             self.lease()?;
             return Ok(digest);
         }

@@ -153,7 +153,17 @@ impl<'a> Job<'a> {
         self.store.put(&served.bytes)?;
         let layers = layer_refs(&manifest, &config);
         let pending = self.take_turn(&served.digest, &layers)?;
-        self.layers(&client, &layers)?;
+        let here = |l: &&LayerRef| self.store.has_blob(&l.digest, Some(l.size));
+        let known: Vec<&LayerRef> = layers.iter().filter(here).collect();
+        match self.layers(&client, &layers) {
+            // What an earlier pull left was spoiled by a power cut, and was deleted when that was noticed.
+            Err(failure) if !known.iter().all(here) && !interrupted() => {
+                log::warn!("{}: fetching what was damaged anew", failure.error);
+                self.stop.store(false, Ordering::Relaxed);
+                self.layers(&client, &layers)?;
+            }
+            result => result?,
+        }
         let descriptor = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
         self.store.tag_pulled(&descriptor, self.reference, Some(&top))?;
         pending.done();
