@@ -4,10 +4,10 @@ The image has 8 layers of real files, those of this machine's own /usr, and lies
 command made is removed again outside the measured time.
 """
 
-import glob, hashlib, json, os, shutil, socket, statistics, subprocess, sys, tarfile, time
+import glob, hashlib, io, json, os, shutil, socket, statistics, subprocess, sys, tarfile, time
 import image
 
-CASES = ["pull_gzip", "pull_zstd", "push_gzip", "push_zstd", "commit", "diff", "save", "load", "export", "import_"]
+CASES = ["pull_gzip", "pull_zstd", "push_gzip", "push_zstd", "commit", "diff", "save", "load", "export", "import_", "memory"]
 # MB of files a layer: a large base, then ever smaller additions, as images are.
 # All of them together are BENCH_MB (336); the stores, the registry and the archives take some five times that.
 SCALE = int(os.environ.get("BENCH_MB", "336")) / 336
@@ -53,8 +53,11 @@ class Images:
             self.bench.sh(self.bench.tools["podman"] + ["images"])
             self.bench.keep = frozenset(self.children())
 
+    def host(self):
+        return f"127.0.0.1:{self.port}"
+
     def name(self, kind):
-        return f"127.0.0.1:{self.port}/bench-{kind}:latest"
+        return f"{self.host()}/bench-{kind}:latest"
 
     def children(self):
         with open("/proc/self/task/%d/children" % os.getpid()) as f:
@@ -137,9 +140,9 @@ class Images:
                 if "whole" not in known:
                     self.bench.sh(self.bench.tools[tool] + ["create", "--name", "whole", name])
 
-    def pulled(self):
+    def pulled(self, kind="gzip"):
         """The image in both stores, for the cases that don't pull."""
-        name = self.name("gzip")
+        name = self.name(kind)
         for tool, verify in (("coracle", []), ("podman", ["--tls-verify=false"])):
             if tool in self.bench.tools:
                 self.bench.sh(self.bench.tools[tool] + ["pull", "-q", *verify, name])
@@ -199,10 +202,113 @@ class Images:
             os.unlink(out)
             self.pulled()
 
+    def memory(self):
+        """Peak of the anonymous memory of all processes of a command: what can't be read from a file again."""
+        name, out, peaks = self.name("gzip"), self.dir + "/peak.tar", {}
+        forget = {t: ["rmi", "-f", "-a"] for t in self.both()}
+        source = self.dir + "/layers.tar"
+        write_layers(source, 60)
+
+        def peak(title, commands, before=None):
+            for tool in sorted(set(commands) & set(self.bench.tools)):
+                if before:
+                    subprocess.run(self.bench.tools[tool] + before[tool], stdin=self.bench.null, capture_output=True)
+                if os.path.exists(out):
+                    os.unlink(out)
+                peaks.setdefault(title, {})[tool] = self.peak(self.bench.tools[tool] + commands[tool])
+
+        for kind in ("gzip", "zstd"):
+            image = self.name(kind)
+            peak(f"pull, {kind}", {"coracle": ["pull", "-q", image], "podman": ["pull", "-q", "--tls-verify=false", image]}, forget)
+        name = self.pulled("zstd")
+        peak("push, gzip", {
+            "coracle": ["push", "-q", "--compression-format", "gzip", "--force-compression", name, f"{self.host()}/peak:1"],
+            "podman": ["push", "-q", "--tls-verify=false", "--compression-format", "gzip", name, f"{self.host()}/peak:2"]})
+        name = self.pulled()
+        peak("push, zstd", {
+            "coracle": ["push", "-q", "--compression-format", "zstd", "--force-compression", name, f"{self.host()}/peak:3"],
+            "podman": ["push", "-q", "--tls-verify=false", "--compression-format", "zstd", name, f"{self.host()}/peak:4"]})
+        for kind in ("docker-archive", "oci-archive"):
+            peak(f"save as {kind}", self.both("save", "-q", "--format", kind, "-o", out, name))
+        self.bench.sh(self.bench.tools["coracle"] + ["save", "-q", "-o", self.dir + "/saved.tar", name])
+        peak("load of a docker-archive", self.both("load", "-q", "-i", self.dir + "/saved.tar"), forget)
+        os.unlink(self.dir + "/saved.tar")
+        peak("load of 60 layers", self.both("load", "-q", "-i", source), forget)
+        os.unlink(source)
+        self.whole()
+        peak("export", self.both("export", "-o", out, "whole"))
+        peak("commit", self.both("commit", "-q", "whole", "committed"))
+        if os.path.exists(out):
+            os.unlink(out)
+        print("\npeak of anonymous memory, MB")
+        for title, of in peaks.items():
+            print(f"  {title:26} " + "  ".join(f"{tool} {kib * 1024 / 1e6:6.1f}" for tool, kib in of.items()))
+
+    def peak(self, argv):
+        """KiB."""
+        self.bench.keep = frozenset(self.children())
+        child = subprocess.Popen(argv, stdin=self.bench.null, stdout=self.bench.null, stderr=self.bench.errors)
+        most = 0
+        while child.poll() is None:
+            most = max(most, sum(anonymous(pid) for pid in descendants(child.pid)))
+            time.sleep(0.003)
+        if child.returncode:
+            os.lseek(self.bench.errors, 0, 0)
+            sys.exit(f"failed: {' '.join(argv)}\n{os.read(self.bench.errors, 4096).decode()}")
+        self.bench.reap()
+        return most
+
     def close(self):
         if self.registry:
             self.registry.kill()
             self.registry.wait()
+
+
+def descendants(pid):
+    """The process and all below it."""
+    found, todo = [], [pid]
+    while todo:
+        found.append(at := todo.pop())
+        for tasks in glob.glob(f"/proc/{at}/task/*/children"):
+            try:
+                with open(tasks) as f:
+                    todo += map(int, f.read().split())
+            except OSError:
+                pass  # It ended.
+    return found
+
+
+def anonymous(pid):
+    try:
+        with open(f"/proc/{pid}/status") as f:
+            return next((int(l.split()[1]) for l in f if l.startswith("RssAnon:")), 0)
+    except OSError:
+        return 0
+
+
+def write_layers(path, count):
+    """A docker-archive of `count` layers of 4 MB each."""
+    names, diff_ids = [], []
+    with tarfile.open(path, "w") as archive:
+        def add(name, data):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for n in range(count):
+            layer = io.BytesIO()
+            with tarfile.open(fileobj=layer, mode="w") as tar:
+                for part in range(40):
+                    info = tarfile.TarInfo(f"layer-{n}/{part}")
+                    info.size = 100_000
+                    tar.addfile(info, io.BytesIO(os.urandom(50_000) + bytes(50_000)))
+            diff_ids.append("sha256:" + hashlib.sha256(layer.getvalue()).hexdigest())
+            names.append(f"{n}/layer.tar")
+            add(names[-1], layer.getvalue())
+        arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
+        add("config.json", json.dumps({"architecture": arch, "os": "linux", "config": {"Cmd": ["/x"]},
+                                       "rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode())
+        add("manifest.json", json.dumps([{"Config": "config.json", "RepoTags": ["localhost/layers:1"],
+                                          "Layers": names}]).encode())
 
 
 def medians(times):
