@@ -87,24 +87,64 @@ fn postgres_keeps_its_data_in_a_volume() {
     env.sh("volume rm pg").success();
 }
 
-#[test]
-fn apt_installs_packages_over_the_default_network() {
-    let env = prepared_env!("debian.tar");
+/// The settings of apt for test machines, which have odd clocks and old mirrors; `None` where there is no mirror.
+fn apt_settings(env: &TestEnv) -> Option<&'static str> {
     let sources =
         env.sh("run --rm localhost/debian sh -c 'cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>&1; true'");
     let sources = sources.success().stdout;
     let used = sources.lines().filter(|line| !line.starts_with('#')).find_map(|line| line.split_once("http://"));
     let mirror = used.and_then(|(_, rest)| rest.split(['/', ' ']).next()).unwrap_or_default();
-    if std::net::TcpStream::connect((mirror, 80)).is_err() {
-        skip!("Debian's package mirror can't be reached from here");
-    }
-    // Test machines have odd clocks and old mirrors.
-    let apt = "apt-get -qq -o Acquire::Check-Valid-Until=false -o Acquire::Check-Date=false";
+    let there = std::net::TcpStream::connect((mirror, 80)).is_ok();
+    there.then_some("-o Acquire::Check-Valid-Until=false -o Acquire::Check-Date=false")
+}
+
+#[test]
+fn apt_installs_packages_over_the_default_network() {
+    let env = prepared_env!("debian.tar");
+    let Some(settings) = apt_settings(&env) else { skip!("Debian's package mirror can't be reached from here") };
+    let apt = format!("apt-get -qq {settings}");
     let script = format!("{apt} update && {apt} install -y --no-install-recommends hello >/dev/null && hello");
     let flags = ["run", "--name", "apt", "localhost/debian", "sh", "-c", &script];
     env.run(flags).success().has("Hello, world!");
     env.sh("cp apt:/var/lib/dpkg/status status").success();
     assert!(std::fs::read_to_string(env.path("status")).unwrap().contains("Package: hello\n"));
+}
+
+/// The example of docker's first year.
+#[test]
+fn memcached_is_built_and_answers() {
+    use std::io::{BufRead, Write};
+    let env = prepared_env!("debian.tar");
+    let Some(settings) = apt_settings(&env) else { skip!("Debian's package mirror can't be reached from here") };
+    let lines: String = settings
+        .split("-o ")
+        .filter_map(|word| word.trim().split_once('='))
+        .map(|(k, v)| format!("{k} \"{v}\";\n"))
+        .collect();
+    env.file("base/99test", lines);
+    env.file("base/Dockerfile", "FROM debian\nCOPY 99test /etc/apt/apt.conf.d/\n");
+    env.sh("build -q -t base base").success();
+    env.file(
+        "c/Dockerfile",
+        "# Memcached\nFROM base\nMAINTAINER A User <user@example.org>\nRUN apt-get update\nRUN apt-get install -y memcached\n\
+         ENTRYPOINT [\"memcached\"]\nUSER daemon\nEXPOSE 11211\n",
+    );
+    let out = env.sh("build -t memcached c").success();
+    let port = free_port();
+    env.sh(&format!("run -d --name m -p 127.0.0.1:{port}:11211 memcached -m 32")).success();
+    let mut answers = String::new();
+    eventually("memcached answers", 30, || {
+        let Ok(mut client) = std::net::TcpStream::connect(("127.0.0.1", port)) else { return false };
+        let _ = client.write_all(b"set k 0 0 5\r\nhello\r\nget k\r\nquit\r\n");
+        answers = std::io::BufReader::new(client).lines().map_while(Result::ok).collect::<Vec<_>>().join(" ");
+        answers.contains("END")
+    });
+    assert_eq!(answers, "STORED VALUE k 0 5 hello END");
+    env.sh("exec m id -un").success().prints("daemon\n");
+    // All of it is there for the next build.
+    let again = env.sh("build -t memcached c").success();
+    assert_eq!((again.stderr.matches(" CACHED\n").count(), again.stdout), (2, out.stdout));
+    env.sh("rm -f -t 0 m").success();
 }
 
 #[test]

@@ -465,7 +465,9 @@ fn below(dir: &str, name: &str) -> String {
 
 /// The ids of a `--chown`. A number alone is both; a name brings its own group.
 fn ids(root: Option<&OwnedFd>, text: &str) -> Result<(u32, u32)> {
-    let (who, group) = text.split_once(':').map_or((text, None), |(who, group)| (who, Some(group)));
+    // A group alone is for files of root.
+    let whole = if text.starts_with(':') { format!("0{text}") } else { text.to_string() };
+    let (who, group) = whole.split_once(':').map_or((&whole[..], None), |(who, group)| (who, Some(group)));
     if let Ok(uid) = who.parse::<u32>() {
         match group.filter(|g| !g.is_empty()).map(str::parse::<u32>) {
             None => return Ok((uid, uid)),
@@ -477,7 +479,7 @@ fn ids(root: Option<&OwnedFd>, text: &str) -> Result<(u32, u32)> {
         return Err(Error::not_found(format!("find --chown={text}: the stage has no /etc/passwd"))
             .hint("use numbers: --chown=1000:1000"));
     };
-    let found = user::resolve(root.as_fd(), text, &[]).with_context(|| format!("find --chown={text}"))?;
+    let found = user::resolve(root.as_fd(), &whole, &[]).with_context(|| format!("find --chown={text}"))?;
     Ok((found.uid, found.gid))
 }
 
