@@ -130,6 +130,7 @@ pub fn run(step: RunStep<'_>, streams: Streams<'_>) -> Result<i32> {
     let group =
         limited.as_ref().map(|made| made.0.dir.try_clone().context("duplicate the control group")).transpose()?;
     let mut init = runtime::launch(LaunchRequest {
+        etc: &dir.etc(),
         spec: &spec,
         dir,
         lowers: step.lowers.clone(),

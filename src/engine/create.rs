@@ -94,6 +94,8 @@ fn host_facts(ctx: &Ctx, request: &RunRequest) -> Result<Host> {
             ids.insert(name.clone(), containers::resolve(&ctx.paths, &name)?);
         }
     }
+    let joined = request.network.iter().find_map(|mode| ids.get(mode.strip_prefix("container:")?));
+    let joined_hostname = joined.map(|id| containers::load_spec::<Spec>(&ctx.paths, id).map(|spec| spec.hostname));
     let mut volumes_from = Vec::new();
     for text in &request.volumes_from {
         let (name, _) = parse_volumes_from(text)?;
@@ -111,6 +113,7 @@ fn host_facts(ctx: &Ctx, request: &RunRequest) -> Result<Host> {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        joined_hostname: joined_hostname.transpose()?.filter(|name| !name.is_empty()),
         containers: ids,
         volumes_from,
         images: BTreeMap::new(),

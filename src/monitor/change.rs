@@ -94,7 +94,7 @@ fn reconnect(subject: &mut Subject, incarnation: &mut Incarnation) -> Result<()>
     let (Some(places), Some(active)) = (places(subject)?, &mut incarnation.net) else { return Ok(()) };
     let network = NetworkState { ports: incarnation.state.network.ports.clone(), ..places.state.clone() };
     Active::renew(active, places, incarnation.state.pid)?;
-    net::write_etc(&subject.spec, &network, &subject.dir.etc())?;
+    net::provide_etc(&subject.frame.paths, &subject.spec, &network, &subject.dir)?;
     incarnation.state.network = network;
     Ok(())
 }

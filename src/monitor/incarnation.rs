@@ -1,16 +1,17 @@
 //! One run of the container's program: everything that is made for it and goes with it.
 
+use super::joins::{self, joined_network};
 use super::proto::StartFrame;
 use super::stdio::Streams;
 use crate::error::{Context, Error, Result};
 use crate::net::{self, HostPorts};
 use crate::runtime::cgroup::{self, Cgroup};
-use crate::runtime::{self, Joins, LaunchRequest, Stdio};
-use crate::spec::model::{NetMode, Ns, Spec, UserNs};
+use crate::runtime::{self, LaunchRequest, Stdio};
+use crate::spec::model::Spec;
 use crate::state::atomic::{self, Class};
 use crate::state::container::{Config, NetworkState, State, Status};
 use crate::state::paths::ContainerDir;
-use crate::state::{boot, containers, hook};
+use crate::state::{boot, hook};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -80,17 +81,18 @@ pub fn incarnate(
         (None, Some(places)) => NetworkState { ports: subject.ports.resolved.clone(), ..places.state.clone() },
         (None, None) => net::expected(&subject.spec.network, &subject.ports),
     };
-    net::write_etc(&subject.spec, &network, &subject.dir.etc())?;
+    let etc = net::provide_etc(&subject.frame.paths, &subject.spec, &network, &subject.dir)?;
     let (cgroup, notes) = cgroup::create(&subject.frame.id, &subject.spec.resources)?;
     warnings.extend(notes);
     let (mut streams, stdio) = stdio(subject)?;
-    let joins = joins(subject, places.as_ref())?;
+    let joins = joins::open(subject, places.as_ref())?;
     subject.trace.mark("prepare");
     hook::stop_at("monitor:launch");
     let cgroup = Guarded(cgroup);
     let mut init = runtime::launch(LaunchRequest {
         spec: &subject.spec,
         dir: &subject.dir,
+        etc: &etc,
         lowers: subject.frame.lowers.clone(),
         images: subject.frame.images.clone(),
         idmap: &subject.frame.idmap,
@@ -125,7 +127,7 @@ pub fn incarnate(
     warnings.extend(active.warnings.iter().cloned());
     if active.state != network {
         network = active.state.clone();
-        net::write_etc(&subject.spec, &network, &subject.dir.etc())?;
+        net::provide_etc(&subject.frame.paths, &subject.spec, &network, &subject.dir)?;
     }
     hook::stop_at("monitor:network");
     let created = init.created()?;
@@ -240,74 +242,6 @@ fn stdio(subject: &Subject) -> Result<(Streams, Stdio)> {
     }
 }
 
-fn joined_network(subject: &Subject) -> Result<Option<NetworkState>> {
-    match &subject.spec.network.mode {
-        NetMode::Container(id) => {
-            let other = containers::load(&subject.frame.paths, id)?;
-            let mut state = other.state.network;
-            state.mode = format!("container:{id}");
-            Ok(Some(state))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Opens the namespaces of other containers that the spec asks for, as they are now.
-fn joins(subject: &Subject, places: Option<&net::Places>) -> Result<Joins> {
-    let spec = &subject.spec;
-    let paths = &subject.frame.paths;
-    let open = |ns: &Ns| match ns {
-        Ns::Container(id) => init_of(paths, id).map(Some),
-        Ns::Path(path) => namespace_file(path).map(Some),
-        Ns::Private | Ns::Host => Ok(None),
-    };
-    let net = match &spec.network.mode {
-        NetMode::Container(id) => Some(init_of(paths, id)?),
-        NetMode::Path(path) => Some(namespace_file(path)?),
-        _ => None,
-    };
-    // A network (pid, ipc, uts) namespace can only be entered by root of the user namespace that owns it.
-    let owner = match (&spec.userns, &spec.network.mode) {
-        (UserNs::Container(id), _) | (_, NetMode::Container(id)) => Some(id),
-        _ => [&spec.pid, &spec.ipc, &spec.uts].into_iter().find_map(|ns| match ns {
-            Ns::Container(id) => Some(id),
-            _ => None,
-        }),
-    };
-    let user = match places {
-        // Interfaces can only be put into network namespaces that the networks' own user namespace owns.
-        Some(places) => Some(places.user_namespace().try_clone_to_owned().context("copy a descriptor")?),
-        None => owner.map(|id| init_of(paths, id)).transpose()?,
-    };
-    Ok(Joins {
-        user,
-        nested: places.is_some() && matches!(spec.userns, UserNs::KeepId { .. }),
-        net,
-        pid: open(&spec.pid)?,
-        ipc: open(&spec.ipc)?,
-        uts: open(&spec.uts)?,
-        cgroup: open(&spec.cgroupns)?,
-    })
-}
-
-fn init_of(paths: &crate::state::paths::Paths, id: &str) -> Result<OwnedFd> {
-    let other = containers::load(paths, id)?;
-    let stopped = || {
-        Error::conflict(format!("join container {}: it does not run", other.name))
-            .hint(format!("start it first: coracle start {}", other.name))
-    };
-    if !other.active() || other.state.pid == 0 {
-        return Err(stopped());
-    }
-    boot::open(other.state.pid, other.state.start_ticks)?.ok_or_else(stopped)
-}
-
-fn namespace_file(path: &str) -> Result<OwnedFd> {
-    use rustix::fs::{Mode, OFlags};
-    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .with_context(|| format!("open namespace {path}"))
-}
-
 fn mount_namespace(pid: i32) -> Option<OwnedFd> {
-    namespace_file(&format!("/proc/{pid}/ns/mnt")).ok()
+    joins::namespace_file(&format!("/proc/{pid}/ns/mnt")).ok()
 }

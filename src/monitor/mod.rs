@@ -7,6 +7,7 @@ mod change;
 mod clients;
 mod exit;
 mod incarnation;
+mod joins;
 mod log;
 pub mod policy;
 pub mod proto;

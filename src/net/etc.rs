@@ -6,14 +6,18 @@ use crate::error::{Context, Error, Result};
 use crate::net::options;
 use crate::spec::model::{NetMode, Spec};
 use crate::state::container::NetworkState;
+use crate::state::containers;
+use crate::state::paths::{ContainerDir, Paths};
 use std::fmt::Write;
 use std::net::{IpAddr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// resolv.conf(5): libraries read no more than three.
 const MAX_NAMESERVERS: usize = 3;
 /// Where systemd-resolved lists the real servers behind its stub on 127.0.0.53.
 const RESOLVED_UPSTREAM: &str = "/run/systemd/resolve/resolv.conf";
+/// Containers that join each other's network in a row.
+const MAX_JOINS: usize = 64;
 /// Names under which programs look for the machine that they run on.
 const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
@@ -79,6 +83,49 @@ pub fn write_etc(spec: &Spec, net: &NetworkState, dir: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The directory whose hosts, hostname and resolv.conf the container sees, with present files in it: its own, or that
+/// of the container whose network it is in. One with another name than that container has copies, where its name is
+/// that of the loopback (as with podman).
+pub fn provide_etc(paths: &Paths, spec: &Spec, net: &NetworkState, own: &ContainerDir) -> Result<PathBuf> {
+    let dir = shown_etc(paths, spec, own);
+    if dir != own.etc() {
+        return Ok(dir);
+    }
+    write_etc(spec, net, &dir)?;
+    if let Some((other, _)) = network_owner(paths, spec) {
+        let read = |name: &str| std::fs::read_to_string(other.etc().join(name)).ok();
+        if let (Some(mut hosts), false) = (read("hosts"), spec.etc.no_hosts) {
+            let _ = writeln!(hosts, "127.0.0.1\t{}", spec.hostname);
+            write_public(&dir.join("hosts"), &hosts)?;
+        }
+        if let Some(text) = read("resolv.conf") {
+            write_public(&dir.join("resolv.conf"), &text)?;
+        }
+    }
+    Ok(dir)
+}
+
+/// The directory of [`provide_etc`]; nothing is written.
+pub fn shown_etc(paths: &Paths, spec: &Spec, own: &ContainerDir) -> PathBuf {
+    match network_owner(paths, spec) {
+        Some((other, hostname)) if hostname == spec.hostname && !spec.etc.no_hosts => other.etc(),
+        _ => own.etc(),
+    }
+}
+
+/// Directory and hostname of the container that made the network which `spec` joins.
+fn network_owner(paths: &Paths, spec: &Spec) -> Option<(ContainerDir, String)> {
+    let mut found = None;
+    let mut mode = spec.network.mode.clone();
+    for _ in 0..MAX_JOINS {
+        let NetMode::Container(id) = &mode else { break };
+        let other: Spec = containers::load_spec(paths, id).ok()?;
+        found = Some((paths.container(id), other.hostname));
+        mode = other.network.mode;
+    }
+    found
 }
 
 /// 0644 whatever the umask: every user of the container reads them.

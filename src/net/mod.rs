@@ -19,7 +19,7 @@ mod ports;
 mod setup;
 mod slirp;
 
-pub use etc::{EtcContent, HostEtc, etc_content, etc_files, write_etc};
+pub use etc::{EtcContent, HostEtc, etc_content, etc_files, provide_etc, shown_etc, write_etc};
 pub use helper::Helper;
 pub use pasta::{GUARD as GUARD_STAGE, guard};
 pub use places::{Container as PlaceOf, Places};

@@ -317,6 +317,8 @@ impl Namespaces {
             }
         }
         match (&spec.network.mode, &joins.net) {
+            // A user namespace of the container's own has no right to enter what the outer one owns.
+            (_, Some(fd)) if joins.nested => out.outside.push((copy(fd)?, libc::CLONE_NEWNET)),
             (_, Some(fd)) => out.inside.push((copy(fd)?, libc::CLONE_NEWNET)),
             (NetMode::Host, None) => {}
             (NetMode::Path(path), None) => out.inside.push((host::open_namespace(path)?, libc::CLONE_NEWNET)),
@@ -343,7 +345,7 @@ fn steps(
     idmap: &IdMap,
 ) -> Vec<super::plan::Step> {
     let spec = request.spec;
-    let etc = ["hosts", "hostname", "resolv.conf"].map(|name| request.dir.etc().join(name));
+    let etc = ["hosts", "hostname", "resolv.conf"].map(|name| request.etc.join(name));
     let facts = Facts {
         layers,
         images,

@@ -36,7 +36,7 @@ use crate::userns::IdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The container's standard streams.
 #[derive(Debug)]
@@ -84,9 +84,11 @@ pub struct EarlyUser<'a> {
 /// Everything that [`launch`] needs.
 pub struct LaunchRequest<'a> {
     pub spec: &'a Spec,
-    /// `upper`, `work` (made by the runtime where missing) and `etc`: of `hosts`, `hostname`, `resolv.conf` in it those
-    /// that exist at launch are bound to /etc; fill them in place (no rename) until [`Init::go`].
+    /// `upper` and `work` (made by the runtime where missing).
     pub dir: &'a ContainerDir,
+    /// A directory: of `hosts`, `hostname`, `resolv.conf` in it those that exist at launch are bound to /etc; fill them
+    /// in place (no rename) until [`Init::go`].
+    pub etc: &'a Path,
     /// Unpacked layers, top-most first. Empty with `--rootfs`.
     pub lowers: Vec<PathBuf>,
     /// The same of the images mounted in it, by destination.

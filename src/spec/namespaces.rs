@@ -244,6 +244,10 @@ pub fn hostname(request: &RunRequest, uts: &Ns, network: &NetMode, host: &Host) 
         (_, Some(_)) => Err(Error::user("set --hostname in a UTS namespace that is not the container's own")),
         // With the host's network a container answers to the host's name, as with docker.
         (Ns::Private, None) if *network == NetMode::Host && !host.hostname.is_empty() => Ok(host.hostname.clone()),
+        // It shares that container's /etc/hosts, where its name is.
+        (Ns::Private, None) if matches!(network, NetMode::Container(_)) && host.joined_hostname.is_some() => {
+            Ok(host.joined_hostname.clone().unwrap_or_default())
+        }
         (Ns::Private, None) => Ok(host.id.chars().take(12).collect()),
         (_, None) => Ok(String::new()),
     }

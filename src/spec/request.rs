@@ -147,6 +147,8 @@ pub struct Host {
     pub gid: u32,
     /// The host's own name.
     pub hostname: String,
+    /// The hostname of the container whose network is joined.
+    pub joined_hostname: Option<String>,
     /// Full ids of the containers that `RunRequest::container_refs` names.
     pub containers: BTreeMap<String, String>,
     /// Mounts of the `--volumes-from` containers, in the order of the flags.

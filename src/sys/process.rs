@@ -202,6 +202,23 @@ pub fn parent_user_namespace(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     }
 }
 
+/// The user namespace that owns the namespace of `fd` (NS_GET_USERNS of ioctl_ns(2)); EPERM where it is out of sight.
+pub fn owning_user_namespace(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    const NS_GET_USERNS: libc::c_ulong = 0xb701;
+    // SAFETY: the request takes no memory; what it gives is a new descriptor that nobody else owns (close-on-exec).
+    unsafe {
+        let raw = check(libc::ioctl(fd.as_raw_fd(), NS_GET_USERNS as _).into())?;
+        Ok(OwnedFd::from_raw_fd(raw as i32))
+    }
+}
+
+/// Which kind of namespace `fd` is, a CLONE_NEW* flag (NS_GET_NSTYPE of ioctl_ns(2)); ENOTTY for other files.
+pub fn namespace_type(fd: BorrowedFd<'_>) -> Result<c_int> {
+    const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+    // SAFETY: the request takes no memory.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE as _) }.into()).map(|kind| kind as c_int)
+}
+
 /// Enters namespaces: `fd` is a pidfd (any CLONE_NEW* flags) or a namespace file (its flag).
 pub fn setns(fd: BorrowedFd<'_>, flags: c_int) -> Result<()> {
     // SAFETY: no memory is passed.

@@ -5,6 +5,7 @@ use crate::engine::Ctx;
 use crate::engine::doc::{Doc, fields, or_null, set};
 use crate::error::Result;
 use crate::image::Store;
+use crate::net;
 use crate::spec::model::{Mount, MountKind, Spec};
 use crate::spec::signal;
 use crate::state::container::{State, Status};
@@ -23,7 +24,8 @@ pub fn container(ctx: &Ctx, container: &Container, style: Style) -> Result<Doc> 
     let spec: Spec = containers::load_spec(&ctx.paths, &container.id)?;
     let (config, state) = (&container.config, &container.state);
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let etc = |name: &str| text(&container.dir.etc().join(name));
+    let etc_dir = net::shown_etc(&ctx.paths, &spec, &container.dir);
+    let etc = |name: &str| text(&etc_dir.join(name));
     let args = spec.process.args.get(1..).unwrap_or_default();
     let mut doc = fields! {
         "Id" => &container.id,
