@@ -2046,7 +2046,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --ip --ip6 --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
+            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --preserve-fds --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --ip --ip6 --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2054,6 +2054,10 @@ _coracle() {
             case "${prev}" in
                 --sig-proxy)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --preserve-fds)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --name)
@@ -5020,7 +5024,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --ip --ip6 --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
+            opts="-d -i -t -a -l -q -e -w -u -v -p -P -h -m -c --detach --sig-proxy --preserve-fds --trace-time --name --replace --rm --interactive --tty --attach --label --label-file --annotation --restart --stop-signal --stop-timeout --cidfile --pidfile --detach-keys --log-driver --log-opt --pull --quiet --rootfs --disable-content-trust --no-healthcheck --runtime --env --env-file --env-host --unsetenv --unsetenv-all --http-proxy --entrypoint --workdir --user --group-add --umask --init --volume --mount --tmpfs --volumes-from --image-volume --read-only --read-only-tmpfs --device --shm-size --net --network --network-alias --publish --publish-all --expose --hostname --domainname --add-host --no-hosts --dns --dns-opt --dns-option --dns-search --mac-address --ip --ip6 --privileged --cap-add --cap-drop --security-opt --sysctl --userns --pid --ipc --uts --cgroupns --ulimit --memory --memory-swap --memory-reservation --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --pids-limit --oom-score-adj --authfile --creds --cert-dir --tls-verify --retry --retry-delay --platform --arch --os --variant --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5028,6 +5032,10 @@ _coracle() {
             case "${prev}" in
                 --sig-proxy)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --preserve-fds)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --name)

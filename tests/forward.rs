@@ -138,6 +138,7 @@ fn play_host() {
             mapping(COUNT, "tcp"),
         ],
         &|_| None,
+        &mut Vec::new(),
     )
     .unwrap();
     for mode in [NetMode::Default, NetMode::Pasta(vec![]), NetMode::None] {

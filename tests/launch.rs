@@ -76,6 +76,9 @@ impl Box {
     fn start(&self, stdio: Stdio) -> coracle::error::Result<Init> {
         launch(LaunchRequest {
             spec: &self.spec,
+            etc: &self.dir.path().join("c/etc"),
+            passed: &[],
+            listening: &[],
             dir: &ContainerDir { dir: self.dir.path().join("c") },
             lowers: vec![self.dir.path().join("layers/one/diff")],
             images: BTreeMap::new(),

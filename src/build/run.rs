@@ -131,6 +131,8 @@ pub fn run(step: RunStep<'_>, streams: Streams<'_>) -> Result<i32> {
         limited.as_ref().map(|made| made.0.dir.try_clone().context("duplicate the control group")).transpose()?;
     let mut init = runtime::launch(LaunchRequest {
         etc: &dir.etc(),
+        passed: &[],
+        listening: &[],
         spec: &spec,
         dir,
         lowers: step.lowers.clone(),

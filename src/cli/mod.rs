@@ -38,6 +38,7 @@ mod image_tree;
 mod images;
 mod import;
 mod info;
+mod inherited;
 mod inspect;
 mod kill;
 mod load;

@@ -3,7 +3,7 @@
 use super::docker_config::detach_keys;
 use super::run_flags::ContainerFlags;
 use super::term;
-use super::{Cx, Personality, create, run_request};
+use super::{Cx, Personality, create, inherited, run_request};
 use crate::engine::attach::{AttachEnd, RelayOptions, relay};
 use crate::engine::start::{AttachStreams, StartOptions, standby, start_with};
 use crate::error::{Context, Error, Result};
@@ -20,6 +20,9 @@ pub struct Args {
     /// Pass signals on to the container
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
     sig_proxy: bool,
+    /// Pass descriptors 3 to N+2 on to the container
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    preserve_fds: u32,
     /// Print how long each phase of the start took
     #[arg(long)]
     trace_time: bool,
@@ -32,6 +35,7 @@ pub struct Args {
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let begun = Instant::now();
+    let inherited = inherited::inherited(args.preserve_fds)?;
     let streams = streams(&args)?;
     let keys = detach_keys(cx, args.flags.basic.detach_keys.as_deref(), None)?;
     check_terminal(&args, cx)?;
@@ -44,6 +48,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         attach: streams,
         window: if request.tty { term::window_size(std::io::stdin()).or_else(stdout_size) } else { None },
         trace: args.trace_time,
+        inherited,
     };
     let started = start_with(&cx.engine, &outcome.id, &options, Some(standby)).map_err(|e| {
         // A container with --rm is gone after this: its id is worth nothing.

@@ -3,12 +3,13 @@
 use super::docker_config::detach_keys;
 use super::select::Selection;
 use super::term::{self, RawGuard};
-use super::{Cx, output, select};
+use super::{Cx, inherited, output, select};
 use crate::engine::attach::{AttachEnd, RelayOptions, relay};
-use crate::engine::start::{AttachStreams, StartOptions, start};
+use crate::engine::start::{AttachStreams, Inherited, StartOptions, start};
 use crate::error::{Error, Result};
 use crate::state::containers::Container;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// Start created or stopped containers.
 #[derive(clap::Args, Debug)]
@@ -40,6 +41,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    let inherited = inherited::inherited(0)?;
     let selection = Selection {
         all: args.all,
         filter: args.filter.clone(),
@@ -49,19 +51,20 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     };
     if !args.attach && !args.interactive {
         let idle = |c: &Container| !c.active();
+        let options = StartOptions { inherited, ..StartOptions::default() };
         return selection.each(cx, select::code(cx), idle, |id| {
-            warn(&start(&cx.engine, id, &StartOptions::default())?.warnings);
+            warn(&start(&cx.engine, id, &options)?.warnings);
             Ok(())
         });
     }
     let words = selection.words(cx, |c| !c.active())?;
     match &words[..] {
-        [word] => foreground(&args, cx, &select::container(cx, word)?),
+        [word] => foreground(&args, cx, &select::container(cx, word)?, inherited),
         _ => Err(Error::user("attach to several containers at once: name one")),
     }
 }
 
-fn foreground(args: &Args, cx: &Cx, container: &Container) -> Result<u8> {
+fn foreground(args: &Args, cx: &Cx, container: &Container, inherited: Rc<Inherited>) -> Result<u8> {
     container.sound()?;
     let config = &container.config;
     let keys = detach_keys(cx, args.detach_keys.as_deref(), config.detach_keys.as_deref())?;
@@ -69,6 +72,7 @@ fn foreground(args: &Args, cx: &Cx, container: &Container) -> Result<u8> {
         attach: Some(AttachStreams { stdin: args.interactive, stdout: true, stderr: true }),
         window: if config.tty { window() } else { None },
         trace: false,
+        inherited,
     };
     let mut started = start(&cx.engine, &container.id, &options)?;
     warn(&started.warnings);

@@ -14,8 +14,9 @@ use crate::state::hook;
 use crate::state::lock::{Flock, Life};
 use crate::userns::{Early, IdMap};
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a start waits for the last clean-up of the run before.
@@ -42,7 +43,22 @@ pub struct StartOptions {
     pub window: Option<(u16, u16)>,
     /// Collect the times of the phases.
     pub trace: bool,
+    /// What the caller was started with, for the container.
+    pub inherited: Rc<Inherited>,
 }
+
+/// Descriptors from outside.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    /// Listening sockets and their names (sd_listen_fds(3)): for the published ports of their addresses, or else for the
+    /// program.
+    pub listening: Vec<(String, OwnedFd)>,
+    /// For the program, behind those.
+    pub preserved: Vec<OwnedFd>,
+}
+
+/// As many as fit into one frame, besides our own.
+const MAX_INHERITED: usize = 20;
 
 /// A container whose program executes.
 #[derive(Debug)]
@@ -157,6 +173,17 @@ fn spawn(
     if passthrough {
         fds.extend([rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()]);
     }
+    let inherited = &options.inherited;
+    fds.extend(inherited.listening.iter().map(|(_, fd)| fd.as_fd()));
+    fds.extend(inherited.preserved.iter().map(AsFd::as_fd));
+    frame.listening = inherited.listening.iter().map(|(name, _)| name.clone()).collect();
+    frame.preserved = inherited.preserved.len();
+    if frame.listening.len() + frame.preserved > MAX_INHERITED {
+        return Err(Error::user(format!(
+            "pass {} descriptors on: at most {MAX_INHERITED} can be",
+            frame.listening.len() + frame.preserved
+        )));
+    }
     let lost = || {
         Error::new(Kind::Io, "start: the monitor ended unexpectedly")
             .hint("it may have been killed: look at memory limits and at the kernel's log")
@@ -214,6 +241,8 @@ fn frame(ctx: &Ctx, container: &Container, spec: &Spec, user: Option<&Early>) ->
         attached: false,
         early: user.is_some(),
         passthrough: false,
+        listening: Vec::new(),
+        preserved: 0,
         window: None,
         trace: false,
     };

@@ -26,6 +26,9 @@ pub struct Subject {
     pub ports: HostPorts,
     /// fds 0, 1, 2 of the CLI, for the log driver `passthrough`.
     pub own_stdio: Option<[OwnedFd; 3]>,
+    /// Descriptors for the program, the first of them listening sockets of these names.
+    pub passed: Vec<OwnedFd>,
+    pub listening: Vec<String>,
     pub trace: Trace,
 }
 
@@ -93,6 +96,8 @@ pub fn incarnate(
         spec: &subject.spec,
         dir: &subject.dir,
         etc: &etc,
+        passed: &subject.passed,
+        listening: &subject.listening,
         lowers: subject.frame.lowers.clone(),
         images: subject.frame.images.clone(),
         idmap: &subject.frame.idmap,

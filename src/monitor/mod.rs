@@ -19,7 +19,7 @@ pub use exit::{RESTARTING, STOPPED, stop_wished};
 pub use log::{ENGINE, STAMP, numbered};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::net;
+use crate::net::{self, GivenSocket};
 use crate::runtime::EarlyUser;
 use crate::stage::Channel;
 use crate::state::atomic;
@@ -28,7 +28,7 @@ use crate::state::lock::Life;
 use crate::state::{boot, containers, events, hook, names};
 use crate::sys::process;
 use clients::Clients;
-use incarnation::{Incarnation, Subject, Trace, incarnate};
+use incarnation::{Incarnation, Subject, incarnate};
 use log::LogWriter;
 use proto::{Mapped, StartFrame, StartReply};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -164,16 +164,33 @@ fn prepare(channel: &Channel, frame: StartFrame, fds: Vec<OwnedFd>) -> Result<Pr
     let name = names::recorded(&frame.paths, &frame.id).unwrap_or_default();
     let mut fds = fds.into_iter();
     let attached = if frame.attached { fds.next() } else { None };
-    let own_stdio = match (frame.passthrough, fds.next(), fds.next(), fds.next()) {
-        (true, Some(a), Some(b), Some(c)) => Some([a, b, c]),
-        _ => None,
+    let own_stdio = match frame.passthrough {
+        true => fds.next().zip(fds.next()).zip(fds.next()).map(|((a, b), c)| [a, b, c]),
+        false => None,
     };
-    let ports = Default::default();
-    let mut subject = Subject { frame, dir, config, spec, name, boot_id, ports, own_stdio, trace: Trace::default() };
+    let mut given: Vec<GivenSocket> =
+        frame.listening.iter().zip(fds.by_ref()).map(|(name, fd)| GivenSocket { name: name.clone(), fd }).collect();
+    let (ports, trace) = Default::default();
+    let mut subject = Subject {
+        frame,
+        dir,
+        config,
+        spec,
+        name,
+        boot_id,
+        ports,
+        own_stdio,
+        passed: Vec::new(),
+        listening: Vec::new(),
+        trace,
+    };
     let mut warnings = Vec::new();
     let rest = || -> Result<Server> {
         let publisher = |port: &PortMapping| change::publisher(&subject.frame.paths, &subject.frame.id, port);
-        subject.ports = net::bind_ports(&subject.spec.network.ports, &publisher)?;
+        subject.ports = net::bind_ports(&subject.spec.network.ports, &publisher, &mut given)?;
+        // What serves no published port is the program's.
+        (subject.listening, subject.passed) = given.into_iter().map(|socket| (socket.name, socket.fd)).unzip();
+        subject.passed.extend(fds);
         change::keep_soft_limit(&mut subject);
         let log = LogWriter::open(&subject.config.log, &subject.dir.log())?;
         let mut clients = Clients::default();

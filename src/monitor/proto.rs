@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 /// Everything the monitor can't find out by itself: it never reads the environment. With it come, in this order, a user
 /// namespace (if `early`), the monitor's end of a connected attach socket (if `attached`), and fds 0, 1, 2 for the
-/// container (if `passthrough`).
+/// container (if `passthrough`), and those of `listening` and `preserved`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StartFrame {
     pub paths: Paths,
@@ -34,6 +34,10 @@ pub struct StartFrame {
     /// The maps of the user namespace are being written: a [`Mapped`] follows.
     pub early: bool,
     pub passthrough: bool,
+    /// Names of listening sockets: for published ports, or for the program.
+    pub listening: Vec<String>,
+    /// How many further descriptors are the program's.
+    pub preserved: usize,
     /// (rows, columns).
     pub window: Option<(u16, u16)>,
     pub trace: bool,

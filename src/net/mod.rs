@@ -23,5 +23,5 @@ pub use etc::{EtcContent, HostEtc, etc_content, etc_files, provide_etc, shown_et
 pub use helper::Helper;
 pub use pasta::{GUARD as GUARD_STAGE, guard};
 pub use places::{Container as PlaceOf, Places};
-pub use ports::{HostPorts, Listener, PortChange, Publisher, bind_ports};
+pub use ports::{GivenSocket, HostPorts, Listener, PortChange, Publisher, bind_ports};
 pub use setup::{Active, NetRequest, expected, setup};

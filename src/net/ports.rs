@@ -63,11 +63,42 @@ pub struct HostPorts {
 /// Who has published a port: the name of a container, where one of ours has it.
 pub type Publisher<'a> = &'a dyn Fn(&PortMapping) -> Option<String>;
 
-/// Binds all ports or none. A port in use is [`Kind::Conflict`] and names the port, and the container that has it.
-pub fn bind_ports(mappings: &[PortMapping], publisher: Publisher<'_>) -> Result<HostPorts> {
+/// A listening socket that the caller was started with (sd_listen_fds(3)).
+#[derive(Debug)]
+pub struct GivenSocket {
+    pub name: String,
+    pub fd: OwnedFd,
+}
+
+/// Takes out the first of `given` that serves `mapping`, ready for the forwarder.
+fn take_given(given: &mut Vec<GivenSocket>, mapping: &PortMapping, udp: bool) -> Result<Option<(OwnedFd, SocketAddr)>> {
+    let wanted = parse_host_ip(&mapping.host_ip)?;
+    let kind = if udp { SocketType::DGRAM } else { SocketType::STREAM };
+    let serves = |fd: &OwnedFd| -> Option<SocketAddr> {
+        let local = SocketAddr::try_from(rustix::net::getsockname(fd).ok()?).ok()?;
+        let fits = local.port() == mapping.host_port && wanted.is_none_or(|ip| ip == local.ip());
+        (fits && rustix::net::sockopt::socket_type(fd) == Ok(kind)).then_some(local)
+    };
+    let found = given.iter().enumerate().find_map(|(i, socket)| Some((i, serves(&socket.fd)?)));
+    let Some((i, local)) = found else { return Ok(None) };
+    let fd = given.remove(i).fd;
+    rustix::io::ioctl_fionbio(&fd, true).context("make a given socket non-blocking")?;
+    match udp {
+        true => tell_destination(&fd, local.is_ipv6())?,
+        false => rustix::net::listen(&fd, BACKLOG).context("listen at a given socket")?,
+    }
+    Ok(Some((fd, local)))
+}
+
+/// Binds all ports or none; a socket that was `given` for one is taken out and used. A port in use is [`Kind::Conflict`] and names the port, and the container that has it.
+pub fn bind_ports(
+    mappings: &[PortMapping],
+    publisher: Publisher<'_>,
+    given: &mut Vec<GivenSocket>,
+) -> Result<HostPorts> {
     let mut ports = HostPorts { soft_limit: room_for(mappings.len())?, ..HostPorts::default() };
     for mapping in mappings {
-        ports.bind(mapping, publisher)?;
+        ports.bind(mapping, publisher, given)?;
     }
     Ok(ports)
 }
@@ -89,7 +120,7 @@ impl PortChange {
 }
 
 impl HostPorts {
-    fn bind(&mut self, mapping: &PortMapping, publisher: Publisher<'_>) -> Result<()> {
+    fn bind(&mut self, mapping: &PortMapping, publisher: Publisher<'_>, given: &mut Vec<GivenSocket>) -> Result<()> {
         let udp = match mapping.protocol.as_str() {
             "" | "tcp" => false,
             "udp" => true,
@@ -101,13 +132,16 @@ impl HostPorts {
         if mapping.container_port == 0 {
             return Err(Error::user(format!("publish port {}: the container's port can't be 0", describe(mapping))));
         }
-        let (fd, local) = bind_one(mapping, udp).map_err(|e| match publisher(mapping) {
-            Some(name) if e.is_errno(libc::EADDRINUSE) => {
-                let hint = format!("container {name} has it: publish another port, or coracle stop {name}");
-                Error { hint: Some(hint), ..e }
-            }
-            _ => e,
-        })?;
+        let (fd, local) = match take_given(given, mapping, udp)? {
+            Some(socket) => socket,
+            None => bind_one(mapping, udp).map_err(|e| match publisher(mapping) {
+                Some(name) if e.is_errno(libc::EADDRINUSE) => {
+                    let hint = format!("container {name} has it: publish another port, or coracle stop {name}");
+                    Error { hint: Some(hint), ..e }
+                }
+                _ => e,
+            })?,
+        };
         self.add(mapping, Listener { key: self.next, fd, local, container_port: mapping.container_port, udp });
         self.next += 1;
         Ok(())
@@ -143,7 +177,7 @@ impl HostPorts {
         let mut bound = HostPorts::default();
         for ((mapping, same), moved) in mappings.iter().zip(&same).zip(&moved) {
             if same.or(*moved).is_none() {
-                bound.bind(mapping, publisher)?;
+                bound.bind(mapping, publisher, &mut Vec::new())?;
             }
         }
         let mut bound = bound.listeners.into_iter();
@@ -235,13 +269,7 @@ fn listen(address: SocketAddr, udp: bool, only_own_family: bool) -> Result<(Owne
         rustix::net::sockopt::set_ipv6_v6only(&fd, only_own_family).context("set IPV6_V6ONLY")?;
     }
     if udp {
-        // A reply must leave from the address that the client sent to; on a dual-stack socket the IPv6 form
-        // carries IPv4 addresses too.
-        if address.is_ipv6() {
-            setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true).context("set IPV6_RECVPKTINFO")?;
-        } else {
-            setsockopt(&fd, sockopt::Ipv4PacketInfo, &true).context("set IP_PKTINFO")?;
-        }
+        tell_destination(&fd, address.is_ipv6())?;
     } else {
         // Only past connections in TIME_WAIT are ignored by it. On UDP it would let a second socket take the port.
         rustix::net::sockopt::set_socket_reuseaddr(&fd, true).context("set SO_REUSEADDR")?;
@@ -255,6 +283,15 @@ fn listen(address: SocketAddr, udp: bool, only_own_family: bool) -> Result<(Owne
     Ok((fd, local))
 }
 
+/// A reply must leave from the address that the client sent to; on a dual-stack socket the IPv6 form carries IPv4
+/// addresses too.
+fn tell_destination(fd: &OwnedFd, ipv6: bool) -> Result<()> {
+    match ipv6 {
+        true => setsockopt(fd, sockopt::Ipv6RecvPacketInfo, &true).context("set IPV6_RECVPKTINFO"),
+        false => setsockopt(fd, sockopt::Ipv4PacketInfo, &true).context("set IP_PKTINFO"),
+    }
+}
+
 fn explain(e: Error, mapping: &PortMapping) -> Error {
     let what = format!("publish port {}", describe(mapping));
     match e.errno {
@@ -262,7 +299,7 @@ fn explain(e: Error, mapping: &PortMapping) -> Error {
             .kind(Kind::Conflict)
             .hint(format!("another program has it (ss -lnp 'sport = :{}')", mapping.host_port)),
         Some(libc::EACCES) => Error { context: vec![what], ..e }.kind(Kind::Denied).hint(format!(
-            "ports below {} need privilege: publish a higher one, or as root: sysctl net.ipv4.ip_unprivileged_port_start={}",
+            "ports below {} need privilege: publish a higher one, be started by a systemd.socket(5) that has it, or as root: sysctl net.ipv4.ip_unprivileged_port_start={}",
             unprivileged_start(),
             mapping.host_port
         )),
@@ -294,7 +331,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream, UdpSocket};
 
     fn bind(mappings: &[PortMapping]) -> Result<HostPorts> {
-        bind_ports(mappings, &|_| None)
+        bind_ports(mappings, &|_| None, &mut Vec::new())
     }
 
     fn mapping(host_ip: &str, host_port: u16, protocol: &str) -> PortMapping {

@@ -68,7 +68,7 @@ impl Phase {
 pub(super) struct Plan {
     /// CLONE_NEW* still to be made; the rest came with the clone or is joined.
     pub unshare: i32,
-    /// setns(2) flags of the descriptors that come with this frame.
+    /// setns(2) flags of the first descriptors that come with this frame; the others are the program's.
     pub joins: Vec<i32>,
     pub steps: Vec<Step>,
     pub program: Program,
@@ -125,12 +125,13 @@ fn run(channel: &Channel) -> Result<()> {
 fn become_init(
     channel: &Channel,
     plan: &Plan,
-    fds: Vec<OwnedFd>,
+    mut fds: Vec<OwnedFd>,
     mut phases: Vec<Phase>,
     launcher: Option<BorrowedFd<'_>>,
 ) -> Result<()> {
     plan.program.adjust_oom_score();
     let mut shared_memory = None;
+    let passed = fds.split_off(plan.joins.len().min(fds.len()));
     for (fd, flags) in fds.iter().zip(&plan.joins) {
         if *flags == libc::CLONE_NEWIPC {
             shared_memory = shared_memory_of(fd.as_fd());
@@ -165,7 +166,7 @@ fn become_init(
         return Err(Error::bug("start the program without leave"));
     };
     hook::dies_at("init:go");
-    finish(plan, &user, channel, launcher)
+    finish(plan, &user, channel, launcher, &passed)
 }
 
 fn set_up(
@@ -237,8 +238,15 @@ fn root_without_overlay(setup: &mut Setup, step: &Step, kind: RootKind, channel:
     setup.attach_root(flat::root(&layers.lowers, upper, work)?, upper).map(|()| true)
 }
 
-/// From `Go` to the program. Only the channel and the launcher are open besides the standard streams.
-fn finish(plan: &Plan, user: &User, channel: &Channel, launcher: Option<BorrowedFd<'_>>) -> Result<()> {
+/// From `Go` to the program. Only the channel, the launcher and what the program is given are open besides the standard
+/// streams.
+fn finish(
+    plan: &Plan,
+    user: &User,
+    channel: &Channel,
+    launcher: Option<BorrowedFd<'_>>,
+    passed: &[OwnedFd],
+) -> Result<()> {
     plan.program.enter_cwd()?;
     plan.program.restrict(user)?;
     Program::die_with_parent()?;
@@ -252,12 +260,28 @@ fn finish(plan: &Plan, user: &User, channel: &Channel, launcher: Option<Borrowed
         return Err(Error::bug("start the program: the monitor is gone"));
     }
     if plan.reaper {
-        return reaper::run(&plan.program, user, channel, plan.tty);
+        return reaper::run(&plan.program, user, channel, plan.tty, passed);
     }
     Err(match launcher {
         Some(launcher) => {
             plan.program.launch(user, channel, launcher, |path| channel.send(&FromInit::Executing(path.into()), &[]))
         }
-        None => plan.program.exec(user),
+        None if passed.is_empty() => plan.program.exec(user),
+        None => give_and_execute(&plan.program, user, channel, passed),
     })
+}
+
+/// Executes the program with descriptors of its own. They take the channel's number: the error that this returns has
+/// been told already.
+pub(super) fn give_and_execute(program: &Program, user: &User, channel: &Channel, passed: &[OwnedFd]) -> Error {
+    let aside = match channel.aside(3 + passed.len() as i32) {
+        Ok(aside) => aside,
+        Err(e) => return e,
+    };
+    let error = match process::pass_on(passed).context("give the program its descriptors") {
+        Ok(()) => program.exec(user),
+        Err(e) => e,
+    };
+    let _ = aside.send(&FromInit::Failed(error), &[]);
+    process::exit(125)
 }

@@ -44,6 +44,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         steps: steps(&request, layers, images, idmap),
         program: Program {
             passwd: host::passwd_entry(spec),
+            listening: request.listening.to_vec(),
             seccomp: match spec.pretend_owners && idmap.has_one_id() {
                 true => seccomp::pretending(&spec.seccomp, &spec.process.capabilities)?,
                 false => seccomp::compile(&spec.seccomp, &spec.process.capabilities)?,
@@ -67,11 +68,8 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         Stdio::Pty => [null.as_fd(); 3],
     };
     let outer: Vec<(BorrowedFd<'_>, i32)> = namespaces.outside.iter().map(|j| (j.0.as_fd(), j.1)).collect();
-    let launcher = if outer.is_empty() && namespaces.inside.is_empty() && !spec.init {
-        host::launcher(&spec.seccomp)
-    } else {
-        None
-    };
+    let usual = outer.is_empty() && namespaces.inside.is_empty() && request.passed.is_empty() && !spec.init;
+    let launcher = if usual { host::launcher(&spec.seccomp) } else { None };
     // Of use to the usual container only.
     let below = early.filter(|_| own_user && launcher.is_some() && idmap == request.idmap);
     if let (Some(early), None) = (early, below) {
@@ -128,8 +126,9 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let sent = match launcher {
         Some(_) => Ok(()),
         None => {
-            let inside: Vec<BorrowedFd<'_>> = namespaces.inside.iter().map(|j| j.0.as_fd()).collect();
-            init.channel.send(&ToInit::Plan(Box::new(plan)), &inside)
+            let inside = namespaces.inside.iter().map(|j| j.0.as_fd());
+            let fds: Vec<BorrowedFd<'_>> = inside.chain(request.passed.iter().map(AsFd::as_fd)).collect();
+            init.channel.send(&ToInit::Plan(Box::new(plan)), &fds)
         }
     };
     // The helpers are reaped whatever happened to the frame.
@@ -379,6 +378,7 @@ pub(super) fn program(spec: &Spec, one_id: bool) -> Result<Program> {
         seccomp: seccomp::compile(&spec.seccomp, &p.capabilities)?,
         one_id,
         passwd: None,
+        listening: Vec::new(),
     })
 }
 

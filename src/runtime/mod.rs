@@ -97,6 +97,10 @@ pub struct LaunchRequest<'a> {
     pub joins: Joins,
     pub early: Option<EarlyUser<'a>>,
     pub stdio: Stdio,
+    /// Descriptors that the program gets as 3, 4, …
+    pub passed: &'a [OwnedFd],
+    /// Names of the first of them, which are listening sockets.
+    pub listening: &'a [String],
     /// Directory of the container's cgroup v2: PID 1 is born in it.
     pub cgroup: Option<OwnedFd>,
     /// Named volumes of the spec.

@@ -34,6 +34,8 @@ pub struct Program {
     pub one_id: bool,
     /// Line of passwd(5) for the user if the image has none for him.
     pub passwd: Option<String>,
+    /// Names of the listening sockets that it is given as 3, 4, … (sd_listen_fds(3)).
+    pub listening: Vec<String>,
 }
 
 /// docker's default where the environment has no PATH.
@@ -68,6 +70,11 @@ impl Program {
         let mut env: Vec<CString> = Vec::with_capacity(self.env.len() + 2);
         for entry in &self.env {
             env.push(cstring(entry.as_str())?);
+        }
+        if !self.listening.is_empty() {
+            env.push(cstring(format!("LISTEN_FDS={}", self.listening.len()))?);
+            env.push(cstring(format!("LISTEN_PID={}", rustix::process::getpid().as_raw_nonzero()))?);
+            env.push(cstring(format!("LISTEN_FDNAMES={}", self.listening.join(":")))?);
         }
         let has = |name: &str| self.env.iter().any(|e| e.split('=').next() == Some(name));
         if !has("PATH") {

@@ -5,12 +5,13 @@ use super::user::User;
 use crate::error::{Context, Result};
 use crate::stage::Channel;
 use crate::sys::process;
+use std::os::fd::OwnedFd;
 
 /// Signals of job control and of our own children: not for the program.
 const KEPT: [i32; 5] = [libc::SIGCHLD, libc::SIGTTIN, libc::SIGTTOU, libc::SIGTSTP, libc::SIGURG];
 
 /// Forks the program and never returns in PID 1, unless the program can't be executed.
-pub(super) fn run(program: &Program, user: &User, channel: &Channel, tty: bool) -> Result<()> {
+pub(super) fn run(program: &Program, user: &User, channel: &Channel, tty: bool, passed: &[OwnedFd]) -> Result<()> {
     process::block_signals();
     let child = process::fork(false).context("fork the program")?;
     if child == 0 {
@@ -19,7 +20,10 @@ pub(super) fn run(program: &Program, user: &User, channel: &Channel, tty: bool) 
         if tty {
             let _ = rustix::termios::tcsetpgrp(rustix::stdio::stdin(), rustix::process::getpid());
         }
-        let error = program.exec(user);
+        let error = match passed {
+            [] => program.exec(user),
+            _ => super::init::give_and_execute(program, user, channel, passed),
+        };
         let _ = channel.send(&super::init::FromInit::Failed(error), &[]);
         process::exit(127);
     }

@@ -61,6 +61,11 @@ impl Channel {
         Ok(Channel::from_fd(process::take_fd(n).with_context(|| format!("take over descriptor {n}"))?))
     }
 
+    /// The same end under a number from `first` on.
+    pub fn aside(&self, first: i32) -> Result<Channel> {
+        Ok(Channel::from_fd(rustix::io::fcntl_dupfd_cloexec(&self.fd, first).context("copy a channel")?))
+    }
+
     /// Sends one frame; blocks while the socket is full. Oversized frames travel in a memfd. EPIPE when the peer is gone.
     pub fn send<T: Serialize + ?Sized>(&self, frame: &T, fds: &[BorrowedFd<'_>]) -> Result<()> {
         let mut bytes = vec![HERE];

@@ -39,6 +39,25 @@ pub fn take_fd(n: i32) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(n) })
 }
 
+/// Has `fds` be 3, 4, … also in the program that this process is about to execute; what was there is closed, whoever
+/// believes to own it.
+pub fn pass_on(fds: &[OwnedFd]) -> Result<()> {
+    let first = 3 + fds.len() as c_int;
+    let aside: Vec<OwnedFd> = fds.iter().map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, first)).collect::<Result<_>>()?;
+    for (fd, number) in aside.iter().zip(3..) {
+        // SAFETY: no memory is passed. The caller executes a program or ends.
+        check(unsafe { libc::dup2(fd.as_raw_fd(), number) }.into())?;
+    }
+    Ok(())
+}
+
+/// Whether this process was started with descriptor `n` open: what it opens itself is close-on-exec.
+pub fn is_inherited(n: i32) -> bool {
+    // SAFETY: no memory is passed, and no number is taken for open.
+    let flags = unsafe { libc::fcntl(n, libc::F_GETFD) };
+    flags >= 0 && flags & libc::FD_CLOEXEC == 0
+}
+
 /// Replaces the process; returns only on failure.
 pub fn exec(program: &CStr, argv: &[CString], env: &[CString]) -> Errno {
     let pointers = |list: &[CString]| -> Vec<*const c_char> {
