@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{TestEnv, eventually};
+use common::eventually;
 use std::process::Stdio;
 
 const BUSYBOX: &str = "busybox";

@@ -76,6 +76,11 @@ impl Asked {
         self.deadline
     }
 
+    /// The one asked at present.
+    pub(super) fn server(&self) -> Option<SocketAddr> {
+        self.servers.get(self.tried.checked_sub(1)? % self.servers.len().max(1)).copied()
+    }
+
     /// Turns to the next server; false when there is none left.
     fn next(&mut self, now: Instant) -> bool {
         while self.tried < TRIES.min(self.servers.len() * 2) {

@@ -14,6 +14,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// How long a server that does not answer is asked last: every name would wait for it.
+const SHUNNED: Duration = Duration::from_secs(30);
 /// Questions under way to other servers: in all, and of one member.
 const MAX_ASKED: usize = 512;
 const MAX_ASKED_OF_ONE: usize = 96;
@@ -86,6 +88,8 @@ pub struct Server {
     buffer: Vec<u8>,
     /// Of other servers.
     port: u16,
+    /// Servers that have let a question pass, and when: for a while the others are asked first.
+    silent: BTreeMap<SocketAddr, Instant>,
 }
 
 impl Server {
@@ -100,6 +104,7 @@ impl Server {
             next: 0,
             buffer: vec![0; 65536],
             port: 53,
+            silent: BTreeMap::new(),
         }
     }
 
@@ -154,9 +159,11 @@ impl Server {
     /// Deals with what took too long.
     pub fn tick(&mut self, now: Instant) {
         self.clients.retain(|_, c| c.deadline > now);
+        self.silent.retain(|_, since| now.duration_since(*since) < SHUNNED);
         let late: Vec<u64> = self.pending.iter().filter(|(_, p)| p.asked.deadline() <= now).map(|(k, _)| *k).collect();
         for key in late {
             if let Some(pending) = self.pending.get_mut(&key) {
+                self.silent.extend(pending.asked.server().map(|server| (server, now)));
                 let progress = pending.asked.fail(now);
                 self.settle(key, progress);
             }
@@ -297,7 +304,8 @@ impl Server {
         if self.pending.len() >= MAX_ASKED || of_one >= MAX_ASKED_OF_ONE {
             return self.fail(&origin, query, RCODE::ServerFailure);
         }
-        let servers = servers.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
+        let mut servers: Vec<SocketAddr> = servers.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
+        servers.sort_by_key(|server| self.silent.contains_key(server));
         match Asked::new(query, servers, matches!(origin, Origin::Tcp(_)), now) {
             Some(asked) => {
                 let key = self.key();

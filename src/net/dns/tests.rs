@@ -20,6 +20,11 @@ struct Running {
 
 impl Running {
     fn start(upstream: u16) -> Running {
+        Running::with(upstream, vec![])
+    }
+
+    /// With servers that the member names.
+    fn with(upstream: u16, servers: Vec<IpAddr>) -> Running {
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         udp.set_nonblocking(true).unwrap();
@@ -35,7 +40,7 @@ impl Running {
         let member = |name: &str, letter: &str, place: Place| Member {
             id: letter.repeat(64),
             name: name.into(),
-            servers: vec![],
+            servers: servers.clone(),
             places: vec![place],
         };
         let net = Net { name: "n".into(), subnets: vec!["10.0.0.0/24".parse().unwrap()], ..Net::default() };
@@ -162,6 +167,22 @@ fn answers_and_asks_by_udp_and_tcp() {
     assert_eq!((addresses(&outside), Packet::parse(&outside).unwrap().id()), (vec![[192, 0, 2, 1].into()], 77));
     assert_eq!(addresses(&ask_tcp(running.tcp, &query("example.org", 78))), [Ipv4Addr::new(192, 0, 2, 2)]);
     assert!(running.end().pending.is_empty());
+}
+
+#[test]
+fn a_dead_server_costs_one_question() {
+    let port = upstream();
+    // Bound, so that nothing refuses what comes, and read by nobody.
+    let dead = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    let running = Running::with(port, vec![IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 1])]);
+    dead.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 512];
+    for id in 1..5 {
+        assert_eq!(addresses(&ask(running.udp, &query("example.org", id))), [Ipv4Addr::new(192, 0, 2, 1)]);
+        assert_eq!(dead.recv(&mut buffer).is_ok(), id == 1, "question {id}");
+    }
+    let server = running.end();
+    assert_eq!(server.silent.keys().map(SocketAddr::ip).collect::<Vec<_>>(), [IpAddr::from([127, 0, 0, 2])]);
 }
 
 #[test]
