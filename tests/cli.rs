@@ -110,6 +110,46 @@ fn docker(env: &TestEnv, args: &str) -> common::Ran {
     env.finish(&mut called_docker(env, args), b"")
 }
 
+/// Scripts take podman's JSON apart: lists are lists, times are seconds, ids are whole.
+#[test]
+fn called_as_podman_lists_are_podmans() {
+    if !common::fixtures::can_make() {
+        skip!("the test image can't be made");
+    }
+    let env = TestEnv::new().with_busybox();
+    let id = env.sh("create --name box -l a=b -v vol:/data -v /tmp:/host busybox echo one two").success().line();
+    let link = env.path("podman");
+    std::os::unix::fs::symlink(common::binary(), &link).unwrap();
+    let podman = |args: &str| {
+        let mut command = env.program(&link);
+        command.args(env.bare().get_args()).args(shlex::split(args).unwrap());
+        env.finish(&mut command, b"").success()
+    };
+    let rows = podman("ps -a --format json").json();
+    let row = &rows[0];
+    assert_eq!(row["Id"], id.as_str());
+    assert_eq!(row["Names"], serde_json::json!(["box"]));
+    assert_eq!(row["Command"], serde_json::json!(["echo", "one", "two"]));
+    assert_eq!(row["Labels"]["a"], "b");
+    assert_eq!(row["Mounts"], serde_json::json!(["/data", "/host"]));
+    assert_eq!((row["State"].as_str(), row["Exited"].as_bool()), (Some("created"), Some(false)));
+    assert!(row["Created"].as_i64().unwrap() > 1_600_000_000 && row["StartedAt"].as_i64().unwrap() < 0, "{row}");
+    assert_eq!(row["Image"], "localhost/busybox:latest");
+    assert_eq!(
+        podman("ps -a --format '{{.Image}} {{.Exited}} {{.AutoRemove}}'").stdout,
+        "localhost/busybox:latest false false\n"
+    );
+    let steps = podman("history --format json busybox").json();
+    let image = podman("images --format json").json();
+    assert_eq!(steps[0]["id"], image[0]["Id"]);
+    assert!(steps[0]["size"].is_number() && steps[0]["created"].is_string(), "{steps}");
+    assert_eq!(steps[0]["tags"], serde_json::json!(["localhost/busybox:latest"]));
+    env.sh("rm box").success();
+    // Docker knows no sharing of layers in this list, but the fields.
+    let docker = docker(&env, "images --format '{{.SharedSize}} {{.UniqueSize}} {{eq .VirtualSize .Size}}'").success();
+    assert_eq!(docker.stdout, "N/A N/A true\n");
+}
+
 #[test]
 fn dockers_own_configuration_counts_for_docker_only() {
     let env = TestEnv::new();

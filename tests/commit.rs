@@ -296,3 +296,51 @@ fn a_killed_commit_or_save_leaves_nothing_half_done() {
     assert_eq!(env.sh("rmi img").success().stdout.lines().last(), Some(format!("Deleted: {before}").as_str()));
     assert_eq!(std::fs::read_dir(env.root().join("tmp")).unwrap().count(), 0);
 }
+
+/// File capabilities, set-id bits and owners of files that a container touched are in its image.
+#[test]
+fn privileges_of_files_survive_a_commit() {
+    need!("python3", "busybox");
+    let env = TestEnv::new();
+    let python = r"
+import tarfile, io, sys, shutil
+t = tarfile.open('c.tar', 'w', format=tarfile.PAX_FORMAT)
+t.add(shutil.which('busybox'), 'bin/busybox')
+def add(name, mode, **xattrs):
+    i = tarfile.TarInfo(name); i.mode = mode; i.size = 4; i.uid = 33; i.gid = 44; i.mtime = 1234567890
+    i.pax_headers = {'SCHILY.xattr.' + k.replace('_', '.'): v for k, v in xattrs.items()}
+    t.addfile(i, io.BytesIO(b'data'))
+add('ping', 0o755, security_capability='\x01\x00\x00\x02\x00\x20\x00\x00' + '\x00' * 12)
+add('suid', 0o4755)
+add('sgid', 0o2711, user_note='kept')
+t.close()
+";
+    env.file("make.py", python);
+    fixtures::sh(&env.dir, "python3 make.py");
+    env.sh("import c.tar caps").success();
+    let script = "for f in ping suid sgid; do /bin/busybox touch -d @99 /$f; done; /bin/busybox mv /ping /moved";
+    env.run(["run", "--name", "made", "--network", "none", "caps", "/bin/busybox", "sh", "-c", script]).success();
+    env.sh("commit made out").success();
+    env.sh("save --format oci-dir -o layout out").success();
+    let python = r"
+import tarfile, json, gzip, io
+rd = lambda d: open('layout/blobs/' + d.replace(':', '/'), 'rb').read()
+m = json.loads(rd(json.load(open('layout/index.json'))['manifests'][0]['digest']))
+b = rd(m['layers'][-1]['digest'])
+b = gzip.decompress(b) if b[:2] == b'\x1f\x8b' else b
+for e in tarfile.open(fileobj=io.BytesIO(b)):
+    if e.name in ('moved', 'suid', 'sgid', '.wh.ping'):
+        x = {k[13:]: v.encode().hex() for k, v in sorted(e.pax_headers.items()) if 'xattr' in k}
+        print(e.name, oct(e.mode), e.uid, e.gid, int(e.mtime), x)
+";
+    env.file("show.py", python);
+    let mut show = env.program("python3");
+    show.arg("show.py");
+    let capability = format!("{{'security.capability': '0100000200200000{}'}}", "00".repeat(12));
+    let note = "{'user.note': '6b657074'}";
+    let want = format!(
+        ".wh.ping 0o600 0 0 0 {{}}\nmoved 0o755 33 44 99 {capability}\nsgid 0o2711 33 44 99 {note}\nsuid 0o4755 33 44 99 {{}}\n"
+    );
+    env.finish(&mut show, b"").success().prints(&want);
+    env.sh("rm made").success();
+}

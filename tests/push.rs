@@ -159,7 +159,21 @@ fn archives_and_directories() {
         assert!(String::from_utf8_lossy(&out.stdout).contains("FROM_IMAGE=yes"), "{to}");
     }
     let _ = env.run(["push", BUSYBOX, "docker-daemon:x:1"]).fails(125, &["another engine's store", "docker load"]);
-    let _ = env.run(["push", BUSYBOX, "oci:other:v1"]).fails(125, &["a full one"]);
+    // Words are names in layouts, to which further images are added; in Docker's archives they are Docker Hub's.
+    let _ = env.run(["tag", BUSYBOX, "two"]).success();
+    for (image, place) in [(BUSYBOX, "oci:other:v1"), ("two", "oci:other:v2"), ("two", "oci:other:v1")] {
+        let _ = env.run(["push", "-q", image, place]).success();
+    }
+    let _ = env.run(["push", "-q", BUSYBOX, "oci-archive:tag.tar:t1"]).success();
+    let _ = env.run(["push", "-q", BUSYBOX, "docker-archive:short.tar:me/n:1"]).success();
+    sh(
+        &env.path("."),
+        "for from in oci:other:v1 oci:other:v2 oci-archive:tag.tar:t1 docker-archive:short.tar:docker.io/me/n:1; do
+             skopeo --insecure-policy copy -q $from dir:seen; rm -r seen
+         done
+         [ \"$(umoci ls --layout other | sort | tr '\\n' ' ')\" = 'v1 v2 ' ]",
+    );
+    let _ = env.run(["push", "-q", BUSYBOX, "oci:other:no name"]).fails(125, &["no name"]);
     let _ = env.run(["push", "--format=oci", BUSYBOX, "dir:x"]).fails(125, &["without a registry"]);
 }
 

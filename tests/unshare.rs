@@ -3,6 +3,7 @@
 mod common;
 
 use common::TestEnv;
+use common::pty::Pty;
 
 /// `coracle` with this environment's directories, for scripts.
 fn me(env: &TestEnv) -> String {
@@ -65,6 +66,25 @@ fn images_and_containers_are_mounted() {
     assert!(!std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains("coracle-mounts"));
     assert_eq!(std::fs::read_dir(env.runroot().join("mounts")).unwrap().count(), 0);
     env.run(["rm", "maker", "first"]).success();
+}
+
+#[test]
+fn what_is_mounted_is_not_removed() {
+    let env = busybox_env!();
+    let script = "m=$($me image mount busybox); echo ready; read answer; ls $m";
+    let script = format!("me='{}'; {script}", me(&env));
+    let mut session = Pty::spawn(env.command(["unshare", "sh", "-euc", &script]));
+    session.expect("ready");
+    let _ = env.run(["rmi", "busybox"]).fails(2, &["it is mounted", "unmount busybox"]);
+    assert_eq!(env.run(["image", "prune", "-af"]).success().stdout.lines().filter(|l| l.len() == 64).count(), 0);
+    session.line("");
+    session.expect("bin");
+    assert_eq!(session.end().0, 0);
+    // Inside the session likewise, and by force it is unmounted first.
+    let script = "m=$($me image mount busybox); $me rmi busybox && exit 9; $me rmi -f busybox > /dev/null
+        ls $m 2> /dev/null || echo gone; $me image mount";
+    within(&env, script).code(0).err_has("it is mounted").has("gone\n");
+    let _ = env.run(["image", "exists", "busybox"]).code(1);
 }
 
 #[test]

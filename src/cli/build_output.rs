@@ -412,7 +412,7 @@ impl Outputs<'_> {
                 draft: draft.clone(),
             }),
         };
-        let images = [ToSave { what, names }];
+        let images = [ToSave { what, names, tag: None }];
         let format = match (export.kind, export.directory) {
             (Kind::Docker, _) => SaveFormat::DockerArchive,
             (_, true) => SaveFormat::OciDir,

@@ -2,9 +2,10 @@
 
 use super::output::{Column, ListOptions, col, extra, print_list};
 use super::{Cx, Personality, human, output};
-use crate::engine::images;
+use crate::engine::{Ctx, images};
 use crate::error::Result;
-use serde_json::json;
+use crate::image::Image;
+use serde_json::{Value, json};
 
 /// Show how an image came to be, its latest step first.
 #[derive(clap::Args, Debug)]
@@ -48,7 +49,7 @@ const EXACT: &[Column] = &[
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let image = images::find(&cx.engine, &args.image)?;
-    let mut sizes = images::layer_sizes(&cx.engine, &image)?.into_iter();
+    let mut sizes = sizes_of(&cx.engine, &image)?;
     let mut rows = Vec::new();
     for step in &image.config.history {
         // Steps without a layer (ENV, CMD) take no space.
@@ -62,6 +63,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
             "Size": if args.human { human::size(size) } else { size.to_string() },
             "Comment": step.comment,
         }));
+    }
+    if cx.personality == Personality::Podman && args.format.as_deref().map(str::trim) == Some("json") {
+        return output::line(&output::pretty(&podman(&image, sizes_of(&cx.engine, &image)?))).map(|()| 0);
     }
     if rows.is_empty() {
         rows.push(json!({"ID": "", "CreatedSince": human::ago_text(&image.config.created),
@@ -84,4 +88,29 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let columns = if args.human { COLUMNS } else { EXACT };
     print_list(cx, ListOptions { format: args.format.as_deref(), ..Default::default() }, columns, rows)?;
     Ok(0)
+}
+
+fn sizes_of(ctx: &Ctx, image: &Image) -> Result<std::vec::IntoIter<u64>> {
+    Ok(images::layer_sizes(ctx, image)?.into_iter())
+}
+
+/// The steps as podman's `--format json` has them, which scripts take apart: sizes are numbers, ids are whole.
+fn podman(image: &Image, mut sizes: impl Iterator<Item = u64>) -> Vec<Value> {
+    let mut steps: Vec<Value> = Vec::new();
+    for step in &image.config.history {
+        let size = if step.empty_layer { 0 } else { sizes.next().unwrap_or(0) };
+        let mut value = json!({"id": "<missing>", "created": step.created, "CreatedBy": step.created_by, "size": size});
+        if !step.comment.is_empty() {
+            value["comment"] = step.comment.as_str().into();
+        }
+        steps.push(value);
+    }
+    if let Some(last) = steps.last_mut() {
+        last["id"] = image.id.as_str().into();
+        if !image.names.is_empty() {
+            last["tags"] = json!(image.names);
+        }
+    }
+    steps.reverse();
+    steps
 }

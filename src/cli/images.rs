@@ -156,7 +156,12 @@ fn row(listed: &Listed, [repository, tag, digest]: [String; 3], args: &Args, doc
         "_Label": labels,
         "_Bytes": listed.size,
     });
-    if !docker {
+    value["VirtualSize"] = value["Size"].clone();
+    if docker {
+        // Which docker works out for `system df` alone.
+        value["SharedSize"] = "N/A".into();
+        value["UniqueSize"] = "N/A".into();
+    } else {
         // Podman's fields.
         value["Created"] = value["CreatedSince"].clone();
         value["CreatedTime"] = value["CreatedAt"].clone();
@@ -164,7 +169,6 @@ fn row(listed: &Listed, [repository, tag, digest]: [String; 3], args: &Args, doc
         value["Names"] = json!(image.names);
         value["RepoDigests"] = json!(image.repo_digests);
         value["RepoTags"] = json!(image.names);
-        value["VirtualSize"] = value["Size"].clone();
     }
     value
 }

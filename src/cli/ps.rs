@@ -1,7 +1,7 @@
 //! `coracle ps`.
 
 use super::output::{Column, ListOptions, col, extra, print_list};
-use super::{Cx, docker_config, output, ps_row};
+use super::{Cx, Personality, docker_config, output, ps_row};
 use crate::engine::filter::Filters;
 use crate::engine::ps;
 use crate::error::{Error, Result};
@@ -91,6 +91,10 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         return output::raw(ids.map(|id| format!("{id}\n")).collect::<String>().as_bytes()).map(|()| 0);
     }
     let need = ps_row::Need { sizes, spec: format.is_some(), full: args.no_trunc };
+    if cx.personality == Personality::Podman && args.format.as_deref().map(str::trim) == Some("json") {
+        let all: Vec<_> = found.iter().map(|c| ps_row::podman(cx, c, &need)).collect();
+        return output::line(&output::pretty(&all)).map(|()| 0);
+    }
     let rows = found.iter().map(|c| ps_row::row(cx, c, &need)).collect();
     let mut columns = COLUMNS.to_vec();
     if args.size {

@@ -1,6 +1,6 @@
-//! One container as a row of `ps`: docker's fields (FEATURES 3.2).
+//! One container as a row of `ps`: docker's fields and podman's.
 
-use super::{Cx, human};
+use super::{Cx, Personality, human};
 use crate::engine::filter::network_name;
 use crate::spec::model::{MountKind, Spec};
 use crate::state::container::{PortMapping, Status};
@@ -25,7 +25,11 @@ pub fn row(cx: &Cx, c: &Container, need: &Need) -> Value {
     let command = format!("\"{}\"", if need.full { command } else { human::ellipsis(&command, 20) });
     let labels: Vec<String> = c.config.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let label: Map<String, Value> = c.config.labels.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
-    let image = if c.config.image.is_empty() { human::short_id(&c.config.image_id) } else { &c.config.image };
+    let image = match cx.personality {
+        Personality::Podman => image(c),
+        _ if c.config.image.is_empty() => human::short_id(&c.config.image_id),
+        _ => &c.config.image,
+    };
     let mut row = json!({
         "ID": id,
         "Image": image,
@@ -46,6 +50,17 @@ pub fn row(cx: &Cx, c: &Container, need: &Need) -> Value {
         "Size": need.sizes.get(&c.id).map_or_else(|| "0B".into(), |bytes| human::size(*bytes)),
         "Platform": "",
     });
+    if cx.personality != Personality::Docker {
+        // Podman's further names.
+        row["Created"] = row["RunningFor"].clone();
+        row["CreatedHuman"] = row["RunningFor"].clone();
+        row["StartedAt"] = seconds(&c.state.started).into();
+        row["ExitedAt"] = seconds(&c.state.finished).into();
+        row["Exited"] = (c.state.status == Status::Exited).into();
+        row["AutoRemove"] = c.config.auto_remove.into();
+        row["Pod"] = "".into();
+        row["PodName"] = "".into();
+    }
     if need.spec
         && let Some(map) = row.as_object_mut()
     {
@@ -65,6 +80,58 @@ pub fn row(cx: &Cx, c: &Container, need: &Need) -> Value {
         map.insert("LocalVolumes".into(), volumes.to_string().into());
     }
     row
+}
+
+/// The name of its image in full, as podman shows it.
+fn image(c: &Container) -> &str {
+    let names = [&c.config.image_ref, &c.config.image, &c.config.image_id];
+    names.into_iter().find(|name| !name.is_empty()).map_or("", String::as_str)
+}
+
+/// Seconds since 1970; for what has not happened Go's zero time, as podman has it.
+fn seconds(time: &str) -> i64 {
+    time.parse::<jiff::Timestamp>().map_or(-62_135_596_800, |t| t.as_second())
+}
+
+/// The container as podman's `--format json` has it, which scripts take apart: lists are lists, times seconds.
+pub fn podman(cx: &Cx, c: &Container, need: &Need) -> Value {
+    let spec: Spec = containers::load_spec(&cx.engine.paths, &c.id).unwrap_or_default();
+    let user = |m: &&crate::spec::model::Mount| matches!(m.kind, MountKind::Volume { .. } | MountKind::Bind { .. });
+    let mounts: Vec<&str> = spec.mounts.iter().filter(user).map(|m| m.destination.as_str()).collect();
+    let port = |p: &PortMapping| {
+        json!({"host_ip": p.host_ip, "container_port": p.container_port, "host_port": p.host_port, "range": 1,
+            "protocol": p.protocol})
+    };
+    let ports: Vec<Value> = c.state.network.ports.iter().map(port).collect();
+    let networks = Some(network_name(&spec.network.mode)).filter(|n| !["none", "host"].contains(&n.as_str()));
+    let labels = &c.config.labels;
+    json!({
+        "AutoRemove": c.config.auto_remove,
+        "Command": c.config.command,
+        "CreatedAt": human::ago_text(&c.config.created),
+        "Exited": c.state.status == Status::Exited,
+        "ExitedAt": seconds(&c.state.finished),
+        "ExitCode": c.state.exit_code,
+        "Id": c.id,
+        "Image": image(c),
+        "ImageID": c.config.image_id,
+        "IsInfra": false,
+        "Labels": if labels.is_empty() { Value::Null } else { json!(labels) },
+        "Mounts": mounts,
+        "Names": [c.name],
+        "Namespaces": {},
+        "Networks": networks.into_iter().collect::<Vec<_>>(),
+        "Pid": c.state.pid,
+        "Pod": "",
+        "PodName": "",
+        "Ports": if ports.is_empty() { Value::Null } else { json!(ports) },
+        "Restarts": c.state.restarts,
+        "Size": need.sizes.get(&c.id).map(|bytes| json!({"rwSize": bytes})),
+        "StartedAt": seconds(&c.state.started),
+        "State": state(c),
+        "Status": status(c),
+        "Created": seconds(&c.config.created),
+    })
 }
 
 /// One word: docker's State.

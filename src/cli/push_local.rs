@@ -1,7 +1,6 @@
 //! `push` to where no registry is: archives and directories, by skopeo's names (containers-transports(5)).
 
 use super::{Cx, archive_out};
-use crate::engine::images;
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Error, Result};
 use crate::image::{Reference, SaveFormat, Store};
@@ -45,37 +44,43 @@ pub fn push(image: &str, to: Local<'_>, cx: &Cx) -> Result<()> {
     if to.path.is_empty() {
         return Err(named(Error::user("nothing follows the colon").hint("see containers-transports(5)")));
     }
-    let (word, further) = match to.name {
-        // By its id it has no name but the one that is given.
-        Some(name) => (id(image, cx)?, vec![full_name(name).map_err(named)?]),
-        None => (image.to_string(), Vec::new()),
-    };
+    write(image, to, format, cx).map_err(named)
+}
+
+fn write(image: &str, to: Local<'_>, format: SaveFormat, cx: &Cx) -> Result<()> {
+    let store = Store::open(&cx.engine.paths)?;
+    store.lease()?;
+    let mut chosen = save::chosen(&store, &[image.to_string()], &[], format)?;
+    if let (Some(name), Some(one)) = (to.name, chosen.first_mut()) {
+        one.names.clear();
+        match format {
+            SaveFormat::DockerArchive => one.names.push(Reference::parse(name)?),
+            // Any word is a name in a layout.
+            _ => one.tag = Some(word(name)?),
+        }
+    }
     let how = SaveOptions { format, compress: false };
     let path = Path::new(to.path);
+    if format == SaveFormat::OciDir && path.join("oci-layout").exists() {
+        return store.add_to_oci_dir(&chosen, path);
+    }
     if format.is_directory() {
-        return save::directory(&cx.engine, &[word], &further, how, path).map_err(named);
+        return save::directory_of(&store, &chosen, how, path);
     }
-    let mut out = archive_out::Output::open(Some(path)).map_err(named)?;
-    let place = out.seekable().map_err(named)?;
-    save::archive(&cx.engine, &[word], &further, how, &mut out, place).map_err(named)?;
-    out.finish().map_err(named)
+    let mut out = archive_out::Output::open(Some(path))?;
+    let place = out.seekable()?;
+    save::archive_of(&store, &chosen, how, &mut out, place)?;
+    out.finish()
 }
 
-/// Of the image or manifest list.
-fn id(word: &str, cx: &Cx) -> Result<String> {
-    match Store::open(&cx.engine.paths)?.find_list(word)? {
-        Some(list) => Ok(list.id),
-        None => images::find(&cx.engine, word).map(|image| image.id),
+/// A reference name (OCI image-spec, annotations.md).
+fn word(text: &str) -> Result<String> {
+    match text.is_empty() || text.bytes().any(|b| !(b.is_ascii_alphanumeric() || b"-._:@/+".contains(&b))) {
+        true => {
+            Err(Error::user(format!("use '{text}' as a name there")).hint("letters, digits and -._:@/+ make names"))
+        }
+        false => Ok(text.to_string()),
     }
-}
-
-fn full_name(text: &str) -> Result<Reference> {
-    if Reference::is_short(text) {
-        return Err(
-            Error::user(format!("use '{text}' as a name there")).hint("give a full one, such as localhost/app:1")
-        );
-    }
-    Reference::parse(text)
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ fn image(
     let config = &image.config.config;
     let keys = |map: &BTreeMap<String, crate::image::Empty>| map.keys().cloned().collect::<Vec<_>>();
     Ok(ImageInfo {
-        reference: image.names.first().cloned().unwrap_or_default(),
+        reference: super::images::meant_name(&image, name).or_else(|| image.names.first().cloned()).unwrap_or_default(),
         id: image.id.clone(),
         layers,
         entrypoint: config.entrypoint.clone(),

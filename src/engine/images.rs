@@ -1,6 +1,6 @@
 //! Use-cases of images: listing, naming, removing, loading.
 
-use super::Ctx;
+use super::{Ctx, mounts};
 use crate::error::{Context, Error, Result};
 use crate::image::{Image, ImageConfig, ImageList, ImportOptions, LayerRef, Loaded, Reference, Store};
 use crate::registry::{Env, PullOptions, check_policy_of_path, fetch};
@@ -203,6 +203,12 @@ pub fn remove(ctx: &Ctx, store: &Store, text: &str, force: bool) -> Result<Remov
             return Err(Error::conflict(format!("remove image {text}: container {} uses it", user.name))
                 .hint(format!("coracle rm {}, or use -f", user.name)));
         }
+        if mounts::mounted_images(&ctx.paths).contains(&image.id) {
+            return Err(Error::conflict(format!("remove image {text}: it is mounted"))
+                .hint(format!("coracle image unmount {text} in the shell where it is, or use -f")));
+        }
+    } else if let Err(e) = mounts::unmount(ctx, mounts::Of::Image, &image.id, true) {
+        log::debug!("{e}");
     }
     store.remove(&image)?;
     Ok(Removed { untagged: image.names.clone(), deleted: Some(image.id) })

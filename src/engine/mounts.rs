@@ -14,6 +14,7 @@ use crate::sys::mount;
 use crate::userns::IdMap;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, UnmountFlags};
+use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -57,9 +58,35 @@ fn inside(ctx: &Ctx, what: &str) -> Result<PathBuf> {
         .hint("run 'coracle unshare' first, and this command in it"))
 }
 
-/// Mount points and sources of /proc/self/mountinfo (proc(5)).
+/// Ids of the images that are mounted in this or another session of `unshare`. From within one, others can't be seen:
+/// their namespaces are their own.
+pub(super) fn mounted_images(paths: &Paths) -> HashSet<String> {
+    let dir = directory(paths);
+    let mut seen = HashSet::new();
+    let mut found = HashSet::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let numeric = entry.file_name().to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
+        // Processes share namespaces; those of other users can't be looked into, and have nothing of ours.
+        let Some(namespace) = numeric.then(|| std::fs::read_link(entry.path().join("ns/mnt")).ok()).flatten() else {
+            continue;
+        };
+        if !seen.insert(namespace) {
+            continue;
+        }
+        let of = |path: PathBuf| path.strip_prefix(&dir).ok()?.to_str()?.strip_prefix("image-").map(String::from);
+        found.extend(points_of(&entry.path()).into_iter().filter_map(|(path, _)| of(path)));
+    }
+    found
+}
+
+/// Mount points and sources of this process.
 fn points() -> Vec<(PathBuf, String)> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    points_of(Path::new("/proc/self"))
+}
+
+/// Mount points and sources of a process's mountinfo (proc(5)).
+fn points_of(process: &Path) -> Vec<(PathBuf, String)> {
+    let text = std::fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
     let point = |line: &str| {
         let (left, right) = line.split_once(" - ")?;
         Some((PathBuf::from(unescaped(left.split(' ').nth(4)?)), right.split(' ').nth(1)?.to_string()))

@@ -6,7 +6,7 @@ use super::image_filter::Filters as ImageFilters;
 use super::images::{self, Listed, Removed};
 use super::rm::{self, RmOptions};
 use super::volume::filter::Filters as VolumeFilters;
-use super::{Ctx, ps, size};
+use super::{Ctx, mounts, ps, size};
 use crate::error::{Kind, Result};
 use crate::image::{Assume, Image, Store};
 use crate::monitor::remove;
@@ -143,7 +143,8 @@ impl<'c> Run<'c> {
         if build_cache {
             self.build_cache(&store);
         }
-        let used: HashSet<String> = self.users()?.into_iter().flat_map(|c| c.config.all_images()).collect();
+        let mut used: HashSet<String> = self.users()?.into_iter().flat_map(|c| c.config.all_images()).collect();
+        used.extend(mounts::mounted_images(&ctx.paths));
         let unused = |l: &Listed| {
             !used.contains(&l.image.id)
                 && (!l.list || l.containers == 0)

@@ -26,12 +26,12 @@ pub fn chosen(store: &Store, words: &[String], further: &[Reference], format: Sa
         let whole = matches!(format, SaveFormat::OciArchive | SaveFormat::OciDir);
         if let Some(list) = whole.then(|| store.find_list(word)).transpose()?.flatten() {
             let name = meant_among(&list.names, &list.id, word).map(|n| Reference::parse(&n)).transpose()?;
-            all.push(ToSave { what: What::List(list), names: name.into_iter().collect() });
+            all.push(ToSave { what: What::List(list), names: name.into_iter().collect(), tag: None });
             continue;
         }
         let image = store.resolve(word)?;
         let name = meant_name(&image, word).map(|n| Reference::parse(&n)).transpose()?;
-        all.push(ToSave { what: What::Image(Box::new(image)), names: name.into_iter().collect() });
+        all.push(ToSave { what: What::Image(Box::new(image)), names: name.into_iter().collect(), tag: None });
     }
     if let Some(first) = all.first_mut() {
         first.names.extend(further.iter().cloned());

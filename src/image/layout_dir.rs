@@ -33,7 +33,12 @@ impl LayoutDir {
 
     /// What `index.json` lists.
     pub fn index(&self) -> Result<Vec<Descriptor>> {
-        Ok(Index::parse(&bounded(self.file("index.json")?, "index.json")?)?.manifests)
+        Ok(self.whole_index()?.manifests)
+    }
+
+    /// `index.json`.
+    pub(super) fn whole_index(&self) -> Result<Index> {
+        Index::parse(&bounded(self.file("index.json")?, "index.json")?)
     }
 
     /// The entry with this digest, with this tag, or the only one (of several: the one that is `latest`).

@@ -9,11 +9,12 @@ use super::super::manifest::{
 };
 use crate::error::{Context, Error, Result};
 use crate::image::tar::{Entry, Kind, TarWriter};
-use crate::image::{Descriptor, Digest, Image, ImageList, Index, Manifest, ParallelGzip, Reference, Store};
+use crate::image::{Descriptor, Digest, Image, ImageList, Index, LayoutDir, Manifest, ParallelGzip, Reference, Store};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Where images go.
@@ -49,6 +50,8 @@ impl SaveFormat {
 pub struct ToSave {
     pub what: What,
     pub names: Vec<Reference>,
+    /// A further name in OCI layouts, which need not be that of an image: `v1`.
+    pub tag: Option<String>,
 }
 
 /// An image, or (in OCI layouts) a manifest list with all its images.
@@ -105,6 +108,39 @@ impl Store {
         }
         create(&dir.join("oci-layout"))?.write_all(LAYOUT).context("write oci-layout")?;
         create(&dir.join("index.json"))?.write_all(&layout.index).context("write index.json")
+    }
+
+    /// Adds the images to the OCI layout in `dir`, where they take their names from others. What it has stays: blobs are
+    /// added whole, and the index is replaced last.
+    ///
+    /// # Errors
+    /// `dir` holds no layout, or one of another version.
+    pub fn add_to_oci_dir(&self, images: &[ToSave], dir: &Path) -> Result<()> {
+        let mut listed = LayoutDir::open(dir)?.whole_index()?;
+        let layout = self.layout(images)?;
+        let blobs = dir.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).with_context(|| format!("make {}", blobs.display()))?;
+        for (digest, size) in &layout.blobs {
+            let path = blobs.join(digest.hex());
+            if path.symlink_metadata().is_ok_and(|m| m.is_file() && m.len() == *size) {
+                continue;
+            }
+            let mut draft =
+                tempfile::NamedTempFile::new_in(&blobs).with_context(|| format!("write {}", path.display()))?;
+            self.verified(digest, *size, layout.made.get(digest), draft.as_file_mut())?;
+            keep(draft, &path)?;
+        }
+        let new = Index::parse(&layout.index)?.manifests;
+        let name = |d: &Descriptor| d.annotations.get(NAME).cloned();
+        listed.manifests.retain(|old| match name(old) {
+            Some(taken) => !new.iter().any(|d| name(d).as_ref() == Some(&taken)),
+            None => !new.contains(old),
+        });
+        listed.manifests.extend(new);
+        let text = serde_json::to_vec(&listed).context("encode the index")?;
+        let mut draft = tempfile::NamedTempFile::new_in(dir).context("write index.json")?;
+        draft.write_all(&text).context("write index.json")?;
+        keep(draft, &dir.join("index.json"))
     }
 
     /// Writes one image as a Docker manifest and blobs into the empty directory `dir`; with `compress`, layers that are
@@ -167,12 +203,13 @@ impl Store {
             let entry = Descriptor::new(&media_type, Digest::of(&bytes), bytes.len() as u64);
             blobs.insert(entry.digest.clone(), entry.size);
             made.insert(entry.digest.clone(), bytes);
-            if one.names.is_empty() && !manifests.contains(&entry) {
+            let names: Vec<String> = one.names.iter().map(Reference::canonical).chain(one.tag.clone()).collect();
+            if names.is_empty() && !manifests.contains(&entry) {
                 manifests.push(entry.clone());
             }
-            for name in &one.names {
+            for name in names {
                 let mut named = entry.clone();
-                named.annotations.insert(NAME.into(), name.canonical());
+                named.annotations.insert(NAME.into(), name);
                 if !manifests.contains(&named) {
                     manifests.push(named);
                 }
@@ -257,6 +294,14 @@ impl Write for Hashing {
 
 pub(super) fn member(name: &str, size: u64) -> Entry {
     Entry { path: name.as_bytes().to_vec(), mode: 0o644, size, ..Entry::default() }
+}
+
+/// Puts a finished file in its place, readable as others are.
+fn keep(draft: tempfile::NamedTempFile, path: &Path) -> Result<()> {
+    let named = || format!("write {}", path.display());
+    let mode = Permissions::from_mode(0o644);
+    draft.as_file().set_permissions(mode).and_then(|()| draft.as_file().sync_all()).with_context(named)?;
+    draft.persist(path).map(drop).map_err(|e| e.error).with_context(named)
 }
 
 fn create(path: &Path) -> Result<File> {
