@@ -9,6 +9,7 @@ use crate::error::{Context, Error, Result};
 use crate::image::Digest;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use sha2::{Digest as _, Sha256};
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,13 +23,24 @@ pub const FILE: &str = "tree.zst";
 /// What the extraction knows about the files that it wrote, by inode number.
 pub type Contents = HashMap<u64, Content>;
 
-/// One regular file's content.
+/// One regular file's content. There may be hundreds of thousands: a u128 would need twice the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// `None`: sparse, and not hashed.
-    pub hash: Option<u128>,
-    /// It was given extended attributes.
-    pub attributes: bool,
+    hash: [u64; 2],
+    hashed: bool,
+    attributes: bool,
+}
+
+impl Content {
+    /// No hash: sparse, and not hashed. `attributes`: it was given extended attributes.
+    pub fn new(hash: Option<u128>, attributes: bool) -> Content {
+        let bits = hash.unwrap_or_default();
+        Content { hash: [(bits >> 64) as u64, bits as u64], hashed: hash.is_some(), attributes }
+    }
+
+    fn hash(&self) -> Option<u128> {
+        self.hashed.then(|| u128::from(self.hash[0]) << 64 | u128::from(self.hash[1]))
+    }
 }
 
 /// A hash of a file's content under way.
@@ -281,7 +293,7 @@ fn known(visit: &Visit<'_>, contents: &Contents, implied: &HashSet<&str>) -> Res
     if visit.is(FileType::Symlink) {
         facts.0[5] = visit.link_hash()?;
     } else if let Some(content) = contents.get(&visit.stat.st_ino).filter(|_| visit.is(FileType::RegularFile)) {
-        facts.0[5] = content.hash.map_or("-".into(), |hash| format!("{hash:x}"));
+        facts.0[5] = content.hash().map_or("-".into(), |hash| format!("{hash:x}"));
         if content.attributes {
             facts.0[6] = visit.attributes()?;
         }
@@ -317,16 +329,25 @@ impl Damage {
 /// # Errors
 /// When the record itself can't be read, or is not the one that was written.
 pub fn verify(root: BorrowedFd<'_>, path: &Path, digest: &Digest, contents: bool) -> Result<Damage> {
-    let recorded = read(path, digest)?;
-    let mut missing: HashSet<&str> = recorded.keys().map(String::as_str).collect();
+    // The whole is verified first; then it is read beside the walk, which has the same order: neither is kept.
+    let mut lines = Lines::open(path)?;
+    while lines.next()?.is_some() {}
+    if Digest::from_hash(lines.digest) != *digest {
+        return Err(Error::user(format!("read {}: it is not what was written", path.display())));
+    }
+    let mut lines = Lines::open(path)?;
+    let mut recorded = lines.next()?;
     let mut damage = Damage::default();
     walk(root, &mut |visit| {
         let path = visit.path.escape_ascii().to_string();
-        let Some(facts) = recorded.get(&path) else {
+        while let Some(line) = recorded.as_ref().filter(|line| in_walk(&line.raw, visit.path) == Ordering::Less) {
+            damage.add(&line.path, "missing");
+            recorded = lines.next()?;
+        }
+        let Some(Line { facts, .. }) = recorded.as_ref().filter(|line| line.raw == visit.path) else {
             damage.add(&path, "it does not belong there");
             return Ok(());
         };
-        missing.remove(path.as_str());
         match now(visit, facts, contents) {
             Ok(now) => match facts.difference(&now).as_slice() {
                 [] => {}
@@ -334,14 +355,19 @@ pub fn verify(root: BorrowedFd<'_>, path: &Path, digest: &Digest, contents: bool
             },
             Err(e) => damage.add(&path, &e.to_string()),
         }
+        recorded = lines.next()?;
         Ok(())
     })?;
-    let mut missing: Vec<&str> = missing.into_iter().collect();
-    missing.sort_unstable();
-    for path in missing {
-        damage.add(path, "missing");
+    while let Some(line) = recorded {
+        damage.add(&line.path, "missing");
+        recorded = lines.next()?;
     }
     Ok(damage)
+}
+
+/// The order of a walk: directories before what is in them, names by their bytes.
+fn in_walk(a: &[u8], b: &[u8]) -> Ordering {
+    a.split(|b| *b == b'/').cmp(b.split(|b| *b == b'/'))
 }
 
 /// The facts of a file as it is, as far as they are asked for.
@@ -368,27 +394,70 @@ fn now(visit: &Visit<'_>, recorded: &Facts, contents: bool) -> Result<Facts> {
     Ok(facts)
 }
 
-fn read(path: &Path, want: &Digest) -> Result<HashMap<String, Facts>> {
-    let what = || format!("read {}", path.display());
-    let file = File::open(path).with_context(what)?;
-    let mut lines = BufReader::new(zstd::Decoder::new(file).with_context(what)?);
-    let mut digest = Sha256::new();
-    let mut recorded = HashMap::new();
-    let mut line = String::new();
-    while lines.read_line(&mut line).with_context(what)? > 0 {
-        digest.update(&line);
+/// One file's line of a record.
+struct Line {
+    facts: Facts,
+    /// As it is written, for messages.
+    path: String,
+    raw: Vec<u8>,
+}
+
+/// The lines of a record.
+struct Lines {
+    from: String,
+    input: BufReader<zstd::Decoder<'static, BufReader<File>>>,
+    digest: Sha256,
+    line: String,
+}
+
+impl Lines {
+    fn open(path: &Path) -> Result<Lines> {
+        let from = format!("read {}", path.display());
+        let file = File::open(path).with_context(|| from.clone())?;
+        let decoder = zstd::Decoder::new(file).with_context(|| from.clone())?;
+        Ok(Lines { from, input: BufReader::new(decoder), digest: Sha256::new(), line: String::new() })
+    }
+
+    fn next(&mut self) -> Result<Option<Line>> {
+        self.line.clear();
+        // No line of ours is longer: a path has 4095 bytes at most, each of which takes four at most.
+        let mut bounded = (&mut self.input).take(64 << 10);
+        if bounded.read_line(&mut self.line).with_context(|| self.from.clone())? == 0 {
+            return Ok(None);
+        }
+        self.digest.update(&self.line);
         // The path, which may have blanks, is last; the facts have none.
-        let text = line.trim_end_matches('\n');
+        let text = self.line.trim_end_matches('\n');
         let at = text.match_indices(' ').nth(6).map(|(at, _)| at);
-        let parsed = at.and_then(|at| Some((text[at + 1..].to_string(), Facts::parse(&text[..at])?)));
-        let (path, facts) = parsed.ok_or_else(|| Error::user(format!("{}: it is damaged", what())))?;
-        recorded.insert(path, facts);
-        line.clear();
+        let parsed = at.and_then(|at| {
+            let path = text[at + 1..].to_string();
+            Some(Line { facts: Facts::parse(&text[..at])?, raw: unescaped(&path)?, path })
+        });
+        parsed.map(Some).ok_or_else(|| Error::user(format!("{}: it is damaged", self.from)))
     }
-    match Digest::from_hash(digest) {
-        found if found == *want => Ok(recorded),
-        _ => Err(Error::user(format!("{}: it is not what was written", what()))),
+}
+
+/// The bytes that `escape_ascii` made `text` of.
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        bytes.push(match rest.next()? {
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'n' => b'\n',
+            b'x' => {
+                let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+                digit(rest.next()?)? << 4 | digit(rest.next()?)?
+            }
+            quoted => quoted,
+        });
     }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -412,7 +481,7 @@ mod tests {
         symlink("plain", diff.join("etc/link")).unwrap();
         let mut hash = Hasher::default();
         hash.update(b"content");
-        let content = Content { hash: Some(hash.finish()), attributes: false };
+        let content = Content::new(Some(hash.finish()), false);
         let files = ["etc/a b/f\n", "etc/plain"];
         let contents = files.map(|f| (fs::metadata(diff.join(f)).unwrap().ino(), content)).into();
         let implied = HashSet::from([""]);
@@ -473,6 +542,38 @@ mod tests {
                     _ => assert!(found.is_empty(), "{found:?}"),
                 }
             }
+        }
+    }
+
+    #[test]
+    fn records_are_read_in_the_order_of_the_walk() {
+        let names = ["", "a", "a/b", "a/b/c", "a b", "a!", "a-b", "a0", "\\x", "\u{e9}", "z\n\t\r\"'"];
+        let all_bytes: Vec<u8> = (1..=255).filter(|b| *b != b'/').collect();
+        for raw in names.iter().map(|n| n.as_bytes()).chain([&all_bytes[..]]) {
+            assert_eq!(unescaped(&raw.escape_ascii().to_string()).unwrap(), raw);
+        }
+        // Names that sort otherwise as they are written, and a slash that is less than other bytes.
+        let dir = tempfile::tempdir().unwrap();
+        let diff = dir.path().join("diff");
+        fs::create_dir_all(diff.join("a/b")).unwrap();
+        for name in &names[2..] {
+            let path = diff.join(name);
+            if !path.exists() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "x").unwrap();
+            }
+        }
+        fs::write(diff.join("\u{10ffff}"), "x").unwrap();
+        let path = dir.path().join(FILE);
+        let summary = record(open(&diff).as_fd(), &Contents::new(), &HashSet::new(), &path).unwrap();
+        assert_eq!(check(dir.path(), &summary.digest, true), [""; 0]);
+        for name in ["a!", "a/b/c", "\\x", "\u{10ffff}"] {
+            fs::rename(diff.join(name), dir.path().join("away")).unwrap();
+            let mut found = check(dir.path(), &summary.digest, true);
+            // Of its directory, and of the one that was changed before.
+            found.retain(|f| !f.ends_with("modification time changed"));
+            assert_eq!(found, [format!("{}: missing", name.as_bytes().escape_ascii())]);
+            fs::rename(dir.path().join("away"), diff.join(name)).unwrap();
         }
     }
 

@@ -93,7 +93,7 @@ impl Applier {
         self.file_meta(&file, tar.entry(), created)?;
         let attributes = !tar.entry().xattrs.is_empty() || self.owners == Owners::Record;
         let inode = rustix::fs::fstat(&file).context("look at it")?.st_ino;
-        self.contents.insert(inode, Content { hash, attributes });
+        self.contents.insert(inode, Content::new(hash, attributes));
         Ok(())
     }
 
