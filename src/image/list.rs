@@ -455,10 +455,10 @@ mod tests {
         let store = Store::open(&paths).unwrap();
         let name = |n: &str| Reference::parse_with(n, "localhost").unwrap();
         // Two of the same content are two all the same.
-        let (a, b) = (store.create_list(&name("a"), &Draft::new()), store.create_list(&name("b"), &Draft::new()));
+        let (a, b) = (store.create_list(&name("one"), &Draft::new()), store.create_list(&name("two"), &Draft::new()));
         let (a, b) = (a.unwrap(), b.unwrap());
         assert_eq!(a.digest, b.digest);
-        let e = store.create_list(&name("a"), &Draft::new()).unwrap_err();
+        let e = store.create_list(&name("one"), &Draft::new()).unwrap_err();
         assert!(e.to_string().contains("--amend"), "{e}");
         store.tag_list(&a, &name("also")).unwrap();
         let changed = store.change_list(&a.id, |d| d.add(&member("1", "arm64"), None)).unwrap();
@@ -468,10 +468,10 @@ mod tests {
         assert_eq!(store.find_list(&b.id[..12]).unwrap().unwrap().digest, b.digest);
         assert_eq!(store.lists().unwrap().len(), 2);
         // The name is taken from one of the two; the other keeps its own.
-        assert!(store.untag(&name("b")).unwrap());
-        assert_eq!(store.find_list("a").unwrap().unwrap().names.len(), 2);
+        assert!(store.untag(&name("two")).unwrap());
+        assert_eq!(store.find_list("one").unwrap().unwrap().names.len(), 2);
         assert!(store.remove_list(&changed).unwrap() && !store.remove_list(&changed).unwrap());
-        assert!(store.find_list("a").unwrap().is_none());
+        assert!(store.find_list("one").unwrap().is_none());
         assert_eq!(store.lists().unwrap()[0].names, Vec::<String>::new());
     }
 }
