@@ -121,6 +121,8 @@ impl<W: Write> Write for ParallelGzip<W> {
 
 /// Threads that end when the sender is dropped.
 fn start(threads: usize) -> Result<SyncSender<Piece>> {
+    // Pieces are allocated here and freed elsewhere, by other threads for each layer.
+    crate::sys::memory::return_large_buffers();
     let (send, receive) = sync_channel::<Piece>(threads);
     let receive = Arc::new(Mutex::new(receive));
     for _ in 0..threads {

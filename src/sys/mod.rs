@@ -5,6 +5,7 @@ pub mod clone;
 pub mod fork;
 pub mod holder;
 pub mod launcher;
+pub mod memory;
 pub mod mount;
 pub mod process;
 pub mod rooted;
