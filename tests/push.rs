@@ -114,6 +114,11 @@ fn uncompressed_layers_are_compressed_the_same_each_time() {
         assert!(String::from_utf8(raw(&registry.name(repository))).unwrap().contains("tar+gzip"));
     }
     assert_eq!(digests[0], digests[1]);
+    // Another manifest of the same image that came from a registry makes no difference.
+    let both = TestEnv::new();
+    let _ = both.run(["load", "-qi", env.path("d.tar").to_str().unwrap()]).success();
+    let _ = both.run(["pull", "-q", &registry.name("one/bb")]).success();
+    assert_eq!(both.run(["push", "-q", "plain/bb:1", &registry.name("three/bb")]).success().line(), digests[0]);
 }
 
 #[test]
@@ -140,6 +145,45 @@ fn logins_and_tls() {
     let _ = env.run(["push", "-q", "--creds=me:wrong", BUSYBOX, &name]).fails(125, &["does not accept the login"]);
     let _ = env.run(["push", "-q", "--creds=me:secret", BUSYBOX, &name]).success();
     let _ = TestEnv::new().run(["pull", "-q", "--tls-verify=false", "--creds=me:secret", &name]).success();
+}
+
+#[test]
+fn client_certificates() {
+    need!("openssl", "skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let tls = env.path("tls");
+    certificates(&tls);
+    let extra = format!(
+        "  tls:\n    certificate: {0}/srv.crt\n    key: {0}/srv.key\n    clientcas: [{0}/ca.crt]\n",
+        tls.display()
+    );
+    let Some(registry) = Registry::with(&env.path("registry"), &extra) else {
+        skip!("docker-registry is not installed");
+    };
+    let _ = env.load(&busybox());
+    let name = format!("localhost:{}/test/bb", registry.port);
+    let give = |from: &str, to: &str| {
+        let to = format!("home/.config/containers/certs.d/localhost:{}/{to}", registry.port);
+        env.file(&to, std::fs::read(tls.join(from)).unwrap());
+    };
+    give("ca.crt", "ca.crt");
+    let _ = env.run(["push", "-q", "--retry=0", BUSYBOX, &name]).fails(125, &["ertificate"]);
+    give("cli.crt", "me.cert");
+    give("srv.key", "me.key");
+    let _ = env.run(["push", "-q", BUSYBOX, &name]).fails(125, &["use client certificate", "me.cert", "me.key"]);
+    give("cli.key", "me.key");
+    let _ = env.run(["push", "-q", BUSYBOX, &name]).success();
+    let old = "openssl x509 -req -in cli.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out old.crt 2>/dev/null";
+    sh(&tls, old);
+    if !std::process::Command::new("openssl")
+        .args(["x509", "-noout", "-text", "-in"])
+        .arg(tls.join("old.crt"))
+        .output()
+        .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("Version: 3"))
+    {
+        give("old.crt", "me.cert");
+        let _ = env.run(["push", "-q", BUSYBOX, &name]).fails(125, &["use client certificate", "me.cert", "v3"]);
+    }
 }
 
 #[test]

@@ -68,6 +68,7 @@ fn as_image(list: ImageList) -> Image {
         manifest: list.digest,
         names: list.names,
         repo_digests: Vec::new(),
+        from_registry: false,
         config: ImageConfig { created: list.created, ..ImageConfig::default() },
         layers: Vec::new(),
         size: 0,

@@ -181,9 +181,9 @@ fn one(
     }
     let registries = Registries::load(&request.connection.env)?;
     let options = options(ctx, request);
-    // An image that came from a registry goes as it came.
-    let exact = !image.repo_digests.is_empty();
-    let pushed = registry::push(store, &image.manifest, exact, &destination, &registries, &options, progress)?;
+    // What came from a registry goes as it came.
+    let pushed =
+        registry::push(store, &image.manifest, image.from_registry, &destination, &registries, &options, progress)?;
     if image.names.contains(&destination.canonical()) {
         // Like a pull: the image is known by its digest there.
         store.tag_pulled(&store.descriptor(image)?, &destination, Some(&pushed.digest))?;

@@ -36,6 +36,8 @@ pub struct Image {
     pub names: Vec<String>,
     /// `repository@digest` under which it was pulled: the index's digest where it came from an index.
     pub repo_digests: Vec<String>,
+    /// This very manifest came from a registry, or went there: others of the same id need not have.
+    pub from_registry: bool,
     pub config: ImageConfig,
     /// Lowest first.
     pub layers: Vec<LayerRef>,
@@ -250,6 +252,7 @@ impl Store {
         let layers = LayerRef::list(&manifest, &config)?;
         let id = manifest.config.digest.hex().to_string();
         let (mut names, mut repo_digests) = (Vec::new(), Vec::new());
+        let mut from_registry = false;
         for other in entries {
             // A list's names are not its members', except for who asked by them.
             let same = match other.is_list() {
@@ -259,6 +262,7 @@ impl Store {
             if same {
                 names.extend(other.name.as_ref().map(Reference::canonical));
                 repo_digests.extend(other.source.clone());
+                from_registry |= other.source.is_some() && (other.is_list() || other.original == original);
             }
         }
         for list in [&mut names, &mut repo_digests] {
@@ -266,7 +270,7 @@ impl Store {
             list.dedup();
         }
         let size = manifest.layers.iter().fold(manifest.config.size, |sum, l| sum.saturating_add(l.size));
-        Ok(Image { id, manifest: original, names, repo_digests, config, layers, size })
+        Ok(Image { id, manifest: original, names, repo_digests, from_registry, config, layers, size })
     }
 
     /// The digest of the image manifest that an entry means: itself, or this host's part of an index.

@@ -4,6 +4,8 @@ use super::Env;
 use super::options::PullOptions;
 use crate::error::{Context, Error, Result};
 use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
@@ -62,7 +64,7 @@ impl HostCerts {
                         ))
                         .hint("certificates of authorities must be named *.crt"));
                     }
-                    certs.client = Some((certificates(&path)?, key(&key_path)?));
+                    certs.client = Some(client(&path, &key_path)?);
                 }
                 _ => {}
             }
@@ -104,6 +106,24 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
 fn key(path: &Path) -> Result<PrivateKey<'static>> {
     PrivateKey::from_pem(&read(path)?)
         .map_err(|_| Error::user(format!("parse key file {}: no unencrypted PEM private key in it", path.display())))
+}
+
+/// A client certificate that TLS can use: ureq takes no error for one that rustls refuses.
+fn client(path: &Path, key_path: &Path) -> Result<(Vec<Certificate<'static>>, PrivateKey<'static>)> {
+    let (chain, key) = (certificates(path)?, key(key_path)?);
+    let refused = |why: &dyn std::fmt::Display| {
+        Error::user(format!("use client certificate {} with key {}: {why}", path.display(), key_path.display())).hint(
+            "it takes an X.509 v3 certificate and the key that it was made for: openssl x509 -noout -text -in FILE",
+        )
+    };
+    let ders = chain.iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
+    let secret = PrivateKeyDer::try_from(key.der().to_vec()).map_err(|e| refused(&e))?;
+    let usable = CertifiedKey::from_der(ders, secret, &ring::default_provider()).and_then(|pair| {
+        let end = pair.end_entity_cert()?;
+        rustls::server::ParsedCertificate::try_from(end).map(drop)
+    });
+    usable.map_err(|e| refused(&e))?;
+    Ok((chain, key))
 }
 
 /// The TLS settings for a registry. Loads the system's roots (8–11 ms): only for a connection that uses TLS.

@@ -78,7 +78,7 @@ pub fn busybox_docker() -> PathBuf {
     })
 }
 
-/// `ca.crt`, and `srv.crt` with `srv.key` for localhost, signed by it.
+/// `ca.crt`; signed by it `srv.crt` for localhost, and `cli.crt` for a client, with their keys.
 pub fn certificates(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
     sh(
@@ -87,7 +87,10 @@ pub fn certificates(dir: &Path) {
          openssl req -x509 $ec -days 30 -subj '/CN=test CA' -keyout ca.key -out ca.crt
          openssl req $ec -subj /CN=localhost -keyout srv.key -out srv.csr
          printf 'subjectAltName=DNS:localhost' > ext
-         openssl x509 -req -in srv.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out srv.crt -extfile ext",
+         openssl x509 -req -in srv.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out srv.crt -extfile ext
+         openssl req $ec -subj /CN=client -keyout cli.key -out cli.csr
+         printf 'extendedKeyUsage=clientAuth' > ext
+         openssl x509 -req -in cli.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out cli.crt -extfile ext",
     );
 }
 

@@ -270,7 +270,7 @@ pub(super) fn send(
     }
     let registries = Registries::load(&request.connection.env)?;
     let from_registries: Vec<Digest> =
-        store.list()?.into_iter().filter(|i| !i.repo_digests.is_empty()).map(|i| i.manifest).collect();
+        store.list()?.into_iter().filter(|i| i.from_registry).map(|i| i.manifest).collect();
     let sources = list.draft.sources.clone();
     let own = list.draft.members()?.into_iter().map(|m| m.digest);
     let own = own.filter(|d| !from_registries.contains(d) && !sources.contains_key(d.as_str())).collect();
