@@ -33,6 +33,92 @@ fn exec_passes_bytes_exactly() {
     env.run_with_stdin(["exec", "c", "cat"], b"unseen").success().prints("");
 }
 
+/// Through /proc/self/fd a file of the host's could be opened anew, with more rights than its descriptor has.
+#[test]
+fn exec_hands_over_no_file_of_the_caller() {
+    let env = busy(busybox_env!());
+    let (input, log) = (env.file("input", "mine\n"), env.file("log", "before\n"));
+    let script = "for n in 0 1 2; do readlink /proc/$$/fd/$n; done; echo x > /proc/self/fd/0; echo hacked > /proc/1/fd/0; \
+                  (: > /proc/self/fd/1); cat";
+    for flags in ["-i", "-u 0 -i --privileged"] {
+        let mut command = env.command(["exec"].into_iter().chain(flags.split(' ')).chain(["c", "sh", "-c", script]));
+        command.stdin(std::fs::File::open(&input).unwrap());
+        command.stdout(std::fs::OpenOptions::new().append(true).open(&log).unwrap());
+        command.stderr(std::fs::File::create(env.path("errors")).unwrap());
+        let _ = command.status().unwrap();
+        assert_eq!(std::fs::read_to_string(&input).unwrap(), "mine\n");
+        let said = std::fs::read_to_string(&log).unwrap();
+        assert!(said.starts_with("before\npipe:["), "{said}");
+        assert_eq!(said.lines().filter(|l| l.starts_with("pipe:[")).count() % 3, 0, "{said}");
+    }
+    // A directory would be a way out.
+    let mut command = env.command(["exec", "-i", "-w", "/proc/self/fd/0", "c", "ls"]);
+    command.stdin(std::fs::File::open("/").unwrap()).stderr(std::process::Stdio::null());
+    assert_eq!(command.status().unwrap().code(), Some(125));
+}
+
+#[test]
+fn exec_ends_with_its_program() {
+    let env = busy(busybox_env!());
+    // Whoever else has its pipes is not waited for, and what it wrote itself is not lost.
+    let out = env.sh("exec c sh -c 'sleep 500 & yes | head -c 200000'").success();
+    assert_eq!(out.stdout_bytes.len(), 200_000);
+    // A reader that goes away ends the program as in any pipeline.
+    let line = format!(
+        "'{}' --root '{}' --runroot '{}' exec c yes | head -n 1",
+        common::binary().display(),
+        env.root().display(),
+        env.runroot().display()
+    );
+    let out = env.finish(env.program("sh").arg("-c").arg(line), b"").success();
+    assert_eq!(out.stdout, "y\n");
+    eventually("yes has ended", 20, || env.sh("exec c pidof yes").code == 1);
+}
+
+#[test]
+fn exec_has_the_last_word_on_variables_and_makes_no_directory() {
+    let env = busy(busybox_env!());
+    let file = env.file("vars", "Z=file\nONLY=file\n");
+    let flags = format!("-e A=1 -e A=2 --env-file {} -e Z=cli -e FROM_IMAGE", file.display());
+    let words = |command: &[&str]| {
+        ["exec"]
+            .into_iter()
+            .chain(flags.split(' '))
+            .chain(["c"])
+            .chain(command.iter().copied())
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let out = env.run(words(&["sh", "-c", "echo $A $Z $ONLY ${FROM_IMAGE-none}"])).success();
+    assert_eq!(out.stdout, "2 cli file none\n");
+    let raw = env.run(words(&["cat", "/proc/self/environ"])).success().stdout;
+    assert_eq!(raw.split('\0').filter(|v| v.starts_with("A=")).count(), 1, "{raw}");
+    env.sh("exec -w /not/there c pwd").fails(126, &["/not/there"]);
+    env.sh("exec c ls /not").code(1);
+    env.sh("exec -w etc c pwd").fails(125, &["etc", "absolute"]);
+}
+
+#[test]
+fn what_the_caller_ignores_or_masks_is_no_obstacle() {
+    let env = busy(busybox_env!());
+    let coracle = format!(
+        "'{}' --root '{}' --runroot '{}'",
+        common::binary().display(),
+        env.root().display(),
+        env.runroot().display()
+    );
+    for (prelude, command) in [
+        ("trap '' CHLD", "run --rm busybox echo here"),
+        ("trap '' CHLD", "exec c echo here"),
+        ("umask 0777", "run --rm busybox echo here"),
+        ("umask 0177", "run --rm busybox echo here"),
+    ] {
+        let line = format!("{prelude}; exec {coracle} {command}");
+        let out = env.finish(env.program("sh").arg("-c").arg(&line), b"");
+        assert_eq!((out.code, out.stdout.as_str()), (0, "here\n"), "{line}: {out}");
+    }
+}
+
 #[test]
 fn exec_is_in_the_same_namespaces_with_the_same_rights() {
     let env = busy(busybox_env!());

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 /// Parses the command line, runs the command, prints its error, and returns the exit code.
 pub fn main() -> ExitCode {
+    crate::sys::process::begin_as_usual();
     // Like any filter: `coracle ps | head` ends quietly. Relays of containers switch this off again.
     crate::sys::signal::pipe_kills();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();

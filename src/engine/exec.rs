@@ -1,9 +1,10 @@
 //! `exec`: one more process in a running container.
 //!
-//! The process is a child of the calling CLI: without a terminal it has the caller's own stdin, stdout and stderr, so
-//! nothing is copied and nothing can be lost; with one, [`relay`] copies between the caller's terminal and the pty.
+//! The process is a child of the calling CLI, which copies between the caller's streams and the process's pty, or its
+//! pipes ([`exec_relay`](super::exec_relay)).
 
 use super::Ctx;
+use super::exec_relay::{self, Pipes};
 use super::term::{DetachKeys, DetachMatcher, RawGuard, window_size};
 use crate::error::{Context, Error, Result};
 use crate::runtime::{self, ExecProcess, ExecRequest};
@@ -11,12 +12,13 @@ use crate::spec::model::Spec;
 use crate::stage;
 use crate::state::container::Status;
 use crate::state::containers::{self, Container};
+use crate::sys::process;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,6 +55,8 @@ pub enum ExecEnd {
 pub struct Session {
     process: ExecProcess,
     signals: SignalFd,
+    /// Without a terminal.
+    pipes: Option<Pipes>,
     stdin: bool,
 }
 
@@ -63,14 +67,18 @@ pub struct Session {
 pub fn exec(ctx: &Ctx, name: &str, options: ExecOptions) -> Result<Session> {
     let container = super::ps::find(ctx, name)?;
     running(&container)?;
+    if let Some(dir) = options.cwd.as_ref().filter(|dir| !dir.is_empty() && !dir.starts_with('/')) {
+        return Err(Error::user(format!("read --workdir '{dir}': it is not absolute")));
+    }
     let spec: Spec = containers::load_spec(&ctx.paths, &container.id)?;
     // Before the start: a signal that comes while the process starts is passed on afterwards instead of ending us.
     let signals = signals(options.tty)?;
-    let stdio = match (options.tty, options.detach, options.stdin) {
-        (true, _, _) | (false, false, true) => None,
-        (false, true, _) => Some((null()?, null()?, null()?)),
-        (false, false, false) => {
-            Some((null()?, duplicate(rustix::stdio::stdout())?, duplicate(rustix::stdio::stderr())?))
+    let (pipes, stdio) = match (options.tty, options.detach) {
+        (true, _) => (None, None),
+        (false, true) => (None, Some((null()?, null()?, null()?))),
+        (false, false) => {
+            let (pipes, theirs) = exec_relay::pipes(options.stdin)?;
+            (Some(pipes), Some(theirs))
         }
     };
     let state = &container.state;
@@ -90,7 +98,7 @@ pub fn exec(ctx: &Ctx, name: &str, options: ExecOptions) -> Result<Session> {
         cgroup: (!state.cgroup.is_empty()).then(|| PathBuf::from(&state.cgroup)),
     })
     .map_err(|e| e.context(format!("exec in container {}", container.name)))?;
-    let mut session = Session { process, signals, stdin: options.stdin };
+    let mut session = Session { process, signals, pipes, stdin: options.stdin };
     if options.detach
         && let Some(master) = session.process.pty_master.take()
     {
@@ -109,12 +117,8 @@ fn running(container: &Container) -> Result<()> {
     }
 }
 
-fn null() -> Result<OwnedFd> {
+pub(super) fn null() -> Result<OwnedFd> {
     rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, rustix::fs::Mode::empty()).context("open /dev/null")
-}
-
-fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 3).context("duplicate a standard stream")
 }
 
 /// The process leads a session of its own, so the keyboard's signals reach us alone: they are passed on like those of
@@ -158,22 +162,16 @@ impl Session {
     /// A broken terminal; a closed stdout only ends the copying.
     pub fn wait(mut self, keys: &DetachKeys, raw: Option<RawGuard>) -> Result<ExecEnd> {
         match self.process.pty_master.take() {
-            None => self.wait_plain(),
+            None => self.copy(),
             Some(master) => self.relay(&master, keys.matcher(), raw),
         }
     }
 
-    fn wait_plain(&self) -> Result<ExecEnd> {
-        loop {
-            let mut fds = [PollFd::new(&self.process.pidfd, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
-            wait_for(&mut fds)?;
-            if ready(&fds[1]) {
-                self.pass_signals(None)?;
-            }
-            if ready(&fds[0]) {
-                return self.process.wait().map(ExecEnd::Exited);
-            }
+    fn copy(&mut self) -> Result<ExecEnd> {
+        if let Some(mut pipes) = self.pipes.take() {
+            pipes.run(&self.process.pidfd, &self.signals, &|| self.pass_signals(None))?;
         }
+        self.process.wait().map(ExecEnd::Exited)
     }
 
     /// Sends what the signalfd holds to the process; a window change goes to the pty instead.
@@ -182,6 +180,8 @@ impl Session {
             let number = info.ssi_signo as i32;
             match master {
                 Some(master) if number == libc::SIGWINCH => resize(master),
+                // From the keyboard, which means all that a command line has started.
+                None if info.ssi_code == libc::SI_KERNEL => drop(process::kill_group(self.process.pid, number)),
                 // A process that has just gone needs no signal.
                 _ => drop(crate::state::boot::signal(&self.process.pidfd, number)),
             }
@@ -242,7 +242,7 @@ impl Session {
     }
 }
 
-fn wait_for(fds: &mut [PollFd<'_>]) -> Result<()> {
+pub(super) fn wait_for(fds: &mut [PollFd<'_>]) -> Result<()> {
     match poll(fds, None) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(e) => Err(e).context("wait for the process"),

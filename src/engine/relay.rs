@@ -4,6 +4,7 @@
 //! of ours slows the container and nothing is ever lost; writes never block, so signals always get through.
 
 use super::attach::Attachment;
+use super::output::Output;
 use super::start::AttachStreams;
 use super::term::{DetachKeys, DetachMatcher, RawGuard, window_size};
 use super::{Ctx, stop};
@@ -14,10 +15,8 @@ use crate::state::lock::Life;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::FileType;
-use rustix::io::{Errno, ReadWriteFlags};
-use std::io::IoSlice;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// How long the monitor may take to record an exit that it could not announce.
@@ -193,6 +192,8 @@ impl<'a> Relay<'a> {
     fn input(&mut self) -> Step {
         let mut data = vec![0; proto::CHUNK];
         match rustix::io::read(rustix::stdio::stdin(), &mut data) {
+            // In raw mode the key for the end of input is a byte like others: the terminal is gone.
+            Ok(0) | Err(Errno::IO) if self.options.raw.is_some() => return self.hung_up().map(Some),
             Ok(0) => self.end_input(),
             Ok(length) => {
                 let fed = self.keys.feed(&data[..length]);
@@ -210,6 +211,12 @@ impl<'a> Relay<'a> {
             Err(_) => self.end_input(),
         }
         Ok(None)
+    }
+
+    /// The terminal went away: the container goes on, nobody is left to see it.
+    fn hung_up(&self) -> Result<AttachEnd> {
+        self.send(proto::DETACH, &[]);
+        Err(Error::new(Kind::Interrupted, "attach: the terminal was closed"))
     }
 
     fn end_input(&mut self) {
@@ -241,11 +248,7 @@ impl<'a> Relay<'a> {
                         self.resize();
                     }
                 }
-                // The terminal went away: the container goes on, nobody is left to see it.
-                libc::SIGHUP if self.options.raw.is_some() => {
-                    self.send(proto::DETACH, &[]);
-                    return Err(Error::new(Kind::Interrupted, "attach: the terminal was closed"));
-                }
+                libc::SIGHUP if self.options.raw.is_some() => return self.hung_up().map(Some),
                 _ if self.options.sig_proxy => self.forward(number),
                 _ => {
                     self.send(proto::DETACH, &[]);
@@ -329,53 +332,4 @@ fn take_signals(proxy: bool, raw: bool) -> Result<SignalFd> {
     }
     set.thread_block().context("block signals")?;
     SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context("make a signalfd")
-}
-
-/// One of our standard streams.
-struct Output {
-    fd: BorrowedFd<'static>,
-    kind: FileType,
-    /// The kernel knows RWF_NOWAIT for this file.
-    nowait: bool,
-    /// Nobody reads it any more: what is for it is dropped, the container goes on.
-    broken: bool,
-}
-
-impl Output {
-    fn new(fd: BorrowedFd<'static>) -> Output {
-        let kind = rustix::fs::fstat(fd).map_or(FileType::Unknown, |s| FileType::from_raw_mode(s.st_mode));
-        Output { fd, kind, nowait: kind == FileType::Fifo, broken: false }
-    }
-
-    /// Writes what goes without waiting; poll said that some does.
-    fn write(&mut self, data: &[u8]) -> Result<usize> {
-        let result = match self.kind {
-            // The file description may be shared with others, so O_NONBLOCK is not ours to set.
-            FileType::Fifo if self.nowait => {
-                match rustix::io::pwritev2(self.fd, &[IoSlice::new(data)], u64::MAX, ReadWriteFlags::NOWAIT) {
-                    Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS | Errno::SPIPE) => {
-                        self.nowait = false;
-                        Ok(0)
-                    }
-                    other => other,
-                }
-            }
-            FileType::Socket => {
-                rustix::net::send(self.fd, data, rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL)
-            }
-            // POSIX: a pipe that is writable takes PIPE_BUF bytes without blocking (pipe(7)). A terminal that is
-            // stopped with ^S holds us after one such piece.
-            FileType::Fifo | FileType::CharacterDevice => rustix::io::write(self.fd, &data[..data.len().min(4096)]),
-            _ => rustix::io::write(self.fd, data),
-        };
-        match result {
-            Ok(written) => Ok(written),
-            Err(Errno::INTR | Errno::AGAIN) => Ok(0),
-            Err(Errno::PIPE | Errno::CONNRESET | Errno::IO | Errno::BADF) => {
-                self.broken = true;
-                Ok(data.len())
-            }
-            Err(e) => Err(e.context("write to standard output")),
-        }
-    }
 }

@@ -11,6 +11,7 @@ use super::program::{Program, refused};
 use super::terminal::Terminal;
 use super::{ExecProcess, ExecRequest, cgroup, host, launch, user};
 use crate::error::{Context, Error, Kind, Result};
+use crate::spec::env::Env;
 use crate::spec::model::{NetMode, Ns, Seccomp, Spec};
 use crate::stage::spawn::{Child, argv, dev_null};
 use crate::stage::{Channel, Heard, ids};
@@ -191,11 +192,12 @@ fn program(request: &ExecRequest<'_>, one_id: bool) -> Result<Program> {
         spec.seccomp = Seccomp::Unconfined;
     }
     p.args = request.args.clone();
-    // The last of two definitions of a name counts.
     let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_string();
     let replaced: Vec<String> = request.env.iter().map(|e| name(e)).collect();
-    p.env.retain(|e| !replaced.contains(&name(e)));
-    p.env.extend(request.env.iter().cloned());
+    let mut env = Env::default();
+    env.apply(&p.env, false);
+    env.apply(&request.env, true);
+    p.env = env.into_words();
     if request.tty && !p.env.iter().any(|e| name(e) == "TERM") {
         p.env.push("TERM=xterm".into());
     }
@@ -283,7 +285,7 @@ fn run(join: &Join, channel: &Channel, launcher: Option<BorrowedFd<'_>>) -> Resu
         channel.send(&FromExec::Terminal, &[terminal.master.as_fd()])?;
     }
     drop(root);
-    join.program.enter_cwd()?;
+    join.program.enter_cwd(false)?;
     join.program.restrict(&user)?;
     Err(match launcher {
         Some(launcher) => {

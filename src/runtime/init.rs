@@ -247,7 +247,7 @@ fn finish(
     launcher: Option<BorrowedFd<'_>>,
     passed: &[OwnedFd],
 ) -> Result<()> {
-    plan.program.enter_cwd()?;
+    plan.program.enter_cwd(true)?;
     plan.program.restrict(user)?;
     Program::die_with_parent()?;
     // The monitor may have died before that took hold; its end of the channel tells.

@@ -42,21 +42,26 @@ pub struct Program {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Program {
-    /// Goes to the working directory, which is made where it is missing. Nothing of the host may be reachable by a
+    /// Goes to the working directory, which is made where it is missing if `make`. Nothing of the host may be reachable by a
     /// descriptor any more, or `/proc/self/fd/N` as a working directory would lead out (CVE-2024-21626); checked all
     /// the same.
-    pub fn enter_cwd(&self) -> Result<()> {
+    pub fn enter_cwd(&self, make: bool) -> Result<()> {
         let cwd = if self.cwd.is_empty() { "/" } else { &self.cwd };
         let what = || format!("enter the working directory {cwd}");
         match rustix::process::chdir(cwd) {
             Ok(()) => {}
-            Err(Errno::NOENT) => {
+            Err(Errno::NOENT) if make => {
                 std::fs::create_dir_all(cwd).with_context(what)?;
                 rustix::process::chdir(cwd).with_context(what)?;
             }
             Err(e) => {
                 let error = Error::errno(e.raw_os_error(), what());
-                return Err(if e == Errno::NOTDIR { error.kind(Kind::User) } else { error });
+                return Err(match e {
+                    Errno::NOTDIR => error.kind(Kind::User),
+                    // As runc(8): the program can't be invoked there.
+                    Errno::NOENT => error.kind(Kind::CannotExec),
+                    _ => error,
+                });
             }
         }
         match rustix::process::getcwd(Vec::new()) {

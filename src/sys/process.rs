@@ -283,6 +283,21 @@ fn arguments(stat: &str) -> Option<(usize, usize)> {
     (start != 0 && length != 0).then_some((start, length))
 }
 
+/// Takes back what a caller can leave us with and no program of several processes works with: children that nobody can
+/// wait for (an ignored SIGCHLD outlives execve(2)), and a umask that keeps us out of our own directories.
+pub fn begin_as_usual() {
+    let mask = rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    rustix::process::umask(mask - rustix::fs::Mode::RWXU);
+    // SAFETY: no handler is installed; signal(2) can't fail for SIGCHLD.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// Sends a signal to the process group that an unreaped child of ours leads.
+pub fn kill_group(leader: i32, signal: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::kill(-leader, signal) }.into()).map(drop)
+}
+
 /// sethostname(2) and setdomainname(2) of this UTS namespace.
 pub fn set_names(hostname: Option<&str>, domain: Option<&str>) -> Result<()> {
     // SAFETY: pointer and length describe the string.
