@@ -128,6 +128,17 @@ fn manifests_that_are_huge_or_no_manifests() {
         })
     };
     fails(&with(vec![b' '; 9 << 20]), "x", &["larger than"]);
+    // Nothing of what is announced as too large is read.
+    let announced = serve(image(), |seen, good| match seen.is_manifest() {
+        true => good.length(Some(1 << 30)).manner(Manner::Endless),
+        false => good,
+    });
+    fails(&announced, "x", &["larger than"]);
+    let text = String::from_utf8(image().manifest).unwrap();
+    let size = format!("\"size\":{}", image().blobs[&image().config].len());
+    let config = text.replacen(&size, "\"size\":1073741824", 1);
+    assert_ne!(config, text);
+    fails(&with(config.into_bytes()), "x", &["read the image config", "1073741824 bytes are too many"]);
     fails(&with(b"<html>hello</html>".to_vec()), "x", &["not a JSON object"]);
     fails(&with(b"{\"schemaVersion\":1}".to_vec()), "x", &["schema 1"]);
     fails(&with(b"{}".to_vec()), "x", &["no manifest"]);
@@ -400,10 +411,27 @@ fn layer_of(members: &[Vec<u8>]) -> Vec<u8> {
     [members.concat(), vec![0; 1024]].concat()
 }
 
+/// A file whose name begins in the header's second field for it.
+fn prefixed(prefix: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_ustar();
+    header.as_ustar_mut().unwrap().prefix[..prefix.len()].copy_from_slice(prefix);
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_mode(0o755);
+    header.set_mtime(1);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    header.set_cksum();
+    header.as_bytes().to_vec()
+}
+
 #[test]
 fn no_field_of_a_tar_leads_out_of_the_layer() {
     let up = "../".repeat(12);
     let file = |name: &[u8]| member(b'0', name, b"", 4, b"evil");
+    let mut sparse = b"1\n0\n4\n".to_vec();
+    sparse.resize(512, 0);
+    sparse.extend(b"evil");
     let long = |kind: u8, text: &str| {
         member(kind, b"././@LongLink", b"", text.len() as u64 + 1, format!("{text}\0").as_bytes())
     };
@@ -421,6 +449,20 @@ fn no_field_of_a_tar_leads_out_of_the_layer() {
             (vec![pax(&[("linkpath", &path)]), member(b'1', b"x", b"y", 0, b"")], true),
             (vec![member(b'5', path.as_bytes(), b"", 0, b"")], true),
             (vec![file(format!("{to}.wh.{mark}").as_bytes())], true),
+            (vec![file(format!("{to}.wh..wh..opq").as_bytes())], true),
+            (vec![prefixed(to.trim_end_matches('/').as_bytes(), mark.as_bytes())], true),
+            (
+                vec![
+                    pax(&[
+                        ("GNU.sparse.major", "1"),
+                        ("GNU.sparse.minor", "0"),
+                        ("GNU.sparse.name", &path),
+                        ("GNU.sparse.realsize", "4"),
+                    ]),
+                    member(b'0', b"x", b"", 516, &sparse),
+                ],
+                true,
+            ),
             // Extracted inside: absolute names and links lead into the layer.
             (vec![file(format!("{outside}{mark}").as_bytes())], false),
             (vec![member(b'2', b"d", to.as_bytes(), 0, b""), file(below.as_bytes())], false),

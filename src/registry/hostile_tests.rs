@@ -152,6 +152,23 @@ fn a_silent_server_times_out() {
 }
 
 #[test]
+fn no_registry_makes_us_wait_for_days() {
+    let server = Hostile::start(|seen| match seen.path.as_str() {
+        "/v2/" => Answer::body(200, "{}"),
+        _ => Answer::status(429).header("Retry-After", "864000"),
+    });
+    let (registries, mut options) = (Registries::default(), options());
+    options.limits.retry_after = Duration::from_millis(20);
+    let stop = AtomicBool::new(false);
+    let client = Client::connect(source(&server.host()), &registries, &options).unwrap();
+    let begin = Instant::now();
+    Retries::new(&options, &Silent, &stop).run("the manifest", || client.manifest("latest", None)).unwrap_err();
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert_eq!(server.seen().iter().filter(|s| s.path != "/v2/").count(), 3);
+    assert!(Limits::default().retry_after <= Duration::from_secs(120));
+}
+
+#[test]
 fn tokens_and_passwords_stay_with_their_host() {
     let blob = tar("a", 1000);
     let stranger_blob = blob.clone();
