@@ -125,6 +125,11 @@ fn the_store_of_podman() {
         let _ = env.run(["run", "--rm", name, "sh", "-c", check]).success().prints("1 2 0 2\n");
         let by_id = format!("containers-storage:[{}]{}", env.path(driver).display(), &theirs[..12]);
         assert_eq!(env.run(["pull", "-q", &by_id]).success().line(), theirs);
+        let digest = podman(&env, driver, &["image", "inspect", "--format", "{{.Digest}}", name]).success().line();
+        for which in [format!("@{theirs}"), format!("{name}@{theirs}"), format!("{name}@{digest}")] {
+            let spec = format!("containers-storage:[{}]{which}", env.path(driver).display());
+            assert_eq!(env.run(["pull", "-q", &spec]).success().line(), theirs, "{which}");
+        }
         let missing = format!("containers-storage:[{}]nothing", env.path(driver).display());
         let _ = env.run(["pull", "-q", &missing]).fails(125, &["find image 'nothing'"]);
         // A file that was changed behind podman's back is noticed.

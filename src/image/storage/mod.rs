@@ -47,6 +47,12 @@ struct ForeignImage {
     /// The topmost.
     #[serde(default)]
     layer: String,
+    /// Of the manifest.
+    #[serde(default)]
+    digest: String,
+    /// `manifest-sha256:…` for each manifest that it was pulled by.
+    #[serde(default, rename = "big-data-names")]
+    data: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,14 +97,37 @@ impl Store {
     }
 }
 
-/// The image, and the one of its names that was meant.
+impl ForeignImage {
+    fn has_name(&self, name: &Reference) -> bool {
+        self.names.iter().flatten().any(|n| *n == name.canonical())
+    }
+
+    fn has_manifest(&self, digest: &Digest) -> bool {
+        let key = format!("manifest-{digest}");
+        self.digest == digest.as_str() || self.data.iter().flatten().any(|name| *name == key)
+    }
+}
+
+/// The image, and the one of its names that was meant: `NAME[:TAG]`, `[NAME]@ID`, `NAME@DIGEST`, or an id's beginning.
 fn find<'i>(images: &'i [ForeignImage], text: &str) -> Result<Option<(&'i ForeignImage, Option<Reference>)>> {
     for domain in ["localhost", "docker.io"] {
         let Ok(wanted) = Reference::parse_with(text, domain) else { continue };
-        let names = |image: &ForeignImage| image.names.iter().flatten().any(|n| *n == wanted.canonical());
-        if let Some(image) = images.iter().find(|image| names(image)) {
-            return Ok(Some((image, Some(wanted))));
+        let found = match &wanted.digest {
+            Some(digest) => images.iter().find(|image| {
+                let named = |n: &String| Reference::parse(n).is_ok_and(|n| n.repository() == wanted.repository());
+                image.has_manifest(digest) && image.names.iter().flatten().any(named)
+            }),
+            None => images.iter().find(|image| image.has_name(&wanted)),
+        };
+        if let Some(image) = found {
+            let name = Some(wanted).filter(|w| w.digest.is_none());
+            return Ok(Some((image, name)));
         }
+    }
+    if let Some((name, id)) = text.split_once('@').filter(|(_, id)| id.len() == 64) {
+        let Some(image) = images.iter().find(|image| image.id == id) else { return Ok(None) };
+        let meant = Reference::parse_with(name, "localhost").into_iter().chain(Reference::parse(name));
+        return Ok(Some((image, meant.into_iter().find(|n| image.has_name(n)))));
     }
     let hex = text.strip_prefix("sha256:").unwrap_or(text);
     let mut hits = images.iter().filter(|image| hex.len() >= 3 && image.id.starts_with(hex));
