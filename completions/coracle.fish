@@ -317,7 +317,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand import" -l arch -d 'Arch
 complete -c coracle -n "__fish_coracle_using_subcommand import" -l os -d 'Operating system of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand import" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand import" -s q -l quiet -d 'Print the image\'s id only'
-complete -c coracle -n "__fish_coracle_using_subcommand import" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand info" -s f -l format -d 'Print json or the result of a Go template' -r
 complete -c coracle -n "__fish_coracle_using_subcommand info" -l json -d 'Print json'
 complete -c coracle -n "__fish_coracle_using_subcommand info" -s D -l debug -d 'Taken for compatibility, without effect'
@@ -1172,7 +1172,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -l os -d 'Operating system of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -l variant -d 'Variant of the architecture' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print the image\'s id only'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Archive or OCI directory; standard input by default' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -l platform -d 'Load the images for this platform only, OS/ARCH[/VARIANT]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Don\'t print the names'

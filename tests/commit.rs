@@ -209,6 +209,32 @@ fn the_same_content_gives_the_same_digests() {
     assert_eq!(seen[0], seen[1]);
 }
 
+/// Nothing but the content decides, unless a time is asked for: not when, and not from where.
+#[test]
+fn nothing_is_dated_by_the_clock() {
+    if !tools() {
+        skip!("the test image can't be made");
+    }
+    let env = worked();
+    let first = env.sh("commit c one").success().line();
+    env.sh("export -o out.tar c").success();
+    let imported = env.sh("import out.tar two").success().line();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(env.sh("commit c again").success().line(), first);
+    env.sh("export -o later.tar c").success();
+    let tar = std::fs::read(env.path("out.tar")).unwrap();
+    assert!(std::fs::read(env.path("later.tar")).unwrap() == tar);
+    assert_eq!(env.sh("import later.tar").success().line(), imported);
+    assert_eq!(env.run_with_stdin(["import", "-"], &tar).success().line(), imported);
+    let finished = env.inspect("c")["State"]["FinishedAt"].as_str().unwrap().to_string();
+    let created = env.sh("image inspect -f {{.Created}} one").success().line();
+    assert_eq!(created[..19], finished[..19]);
+    let mut dated = env.command(["commit", "c", "dated"]);
+    env.finish(dated.env("SOURCE_DATE_EPOCH", "1700000000"), b"").success();
+    let created = env.sh("image inspect -f {{.Created}} dated").success().line();
+    assert!(created.starts_with("2023-11-14"), "{created}");
+}
+
 fn hash(bytes: &[u8]) -> u64 {
     use std::hash::Hasher;
     let mut hasher = std::hash::DefaultHasher::new();
@@ -339,7 +365,7 @@ for e in tarfile.open(fileobj=io.BytesIO(b)):
     let capability = format!("{{'security.capability': '0100000200200000{}'}}", "00".repeat(12));
     let note = "{'user.note': '6b657074'}";
     let want = format!(
-        ".wh.ping 0o600 0 0 0 {{}}\nmoved 0o755 33 44 99 {capability}\nsgid 0o2711 33 44 99 {note}\nsuid 0o4755 33 44 99 {{}}\n"
+        "moved 0o755 33 44 99 {capability}\n.wh.ping 0o600 0 0 0 {{}}\nsgid 0o2711 33 44 99 {note}\nsuid 0o4755 33 44 99 {{}}\n"
     );
     env.finish(&mut show, b"").success().prints(&want);
     env.sh("rm made").success();

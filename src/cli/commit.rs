@@ -12,7 +12,8 @@ use std::path::PathBuf;
 ///
 /// The image has the layers of the container's image and one with what the container changed; volumes and bind mounts
 /// are not part of it. It keeps the command, the environment, the labels and the like that the container was created
-/// with. With SOURCE_DATE_EPOCH set, the same changes give the same image. Prints the image's id.
+/// with. The same container gives the same image, made when it ended; with SOURCE_DATE_EPOCH set, the same changes do.
+/// Prints the image's id.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Name or id of the container
@@ -65,7 +66,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         squash: args.squash,
         format: Format::parse(&args.format)?,
         include_volumes: args.include_volumes,
-        created: epoch::created(newest)?,
+        created: newest.map(|seconds| epoch::created(Some(seconds))).transpose()?,
         newest,
         change: &change,
     };

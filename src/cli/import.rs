@@ -9,6 +9,8 @@ use crate::registry::{Platform, PullOptions};
 use std::path::{Path, PathBuf};
 
 /// Make an image of a root file system's tar archive.
+///
+/// The same archive gives the same image, as old as its newest file, or as SOURCE_DATE_EPOCH says.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The archive (plain, gzip, zstd, xz, bzip2), its http or https address, or - for standard input
@@ -50,8 +52,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         name: args.name.as_deref().map(|n| images::new_name(n, docker)).transpose()?,
         config,
         message: args.message,
-        created: epoch::created(epoch::asked()?)?,
-        source: args.file.clone(),
+        created: epoch::asked()?.map(|seconds| epoch::created(Some(seconds))).transpose()?,
+        // Where a file lies is no part of what it holds.
+        source: if is_address(&args.file) { args.file.clone() } else { String::new() },
         os: "linux".into(),
         architecture: host_architecture().into(),
         variant: String::new(),
@@ -67,7 +70,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let connection = PullOptions { env: super::connection_flags::environment(), ..PullOptions::default() };
     let source = match args.file.as_str() {
         "-" => Source::Stdin,
-        url if url.starts_with("http://") || url.starts_with("https://") => Source::Url(url, &connection),
+        url if is_address(url) => Source::Url(url, &connection),
         _ => Source::Path(Path::new(&path)),
     };
     let bar = Reading::new(args.quiet, None);
@@ -76,4 +79,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let id = id?;
     output::line(&if docker { format!("sha256:{id}") } else { id })?;
     Ok(0)
+}
+
+fn is_address(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
 }

@@ -4,6 +4,7 @@ use super::{Ctx, tree};
 use crate::error::Result;
 use crate::image::{Format, History, ImageConfig, Reference, RunConfig, Store, diff, fill_history};
 use crate::spec::model::MountKind;
+use crate::state::containers::Container;
 use crate::state::{events, hook};
 
 /// What the new image says besides what the container has.
@@ -18,8 +19,9 @@ pub struct CommitOptions<'a> {
     pub format: Format,
     /// Volumes of the container become volumes of the image.
     pub include_volumes: bool,
-    /// RFC 3339.
-    pub created: String,
+    /// RFC 3339; `None`: when the container ended (or was made, if it has not run), so that the same container gives the
+    /// same image whenever this is asked for. For one that runs, now.
+    pub created: Option<String>,
     /// No file in the layer is newer, in seconds since 1970.
     pub newest: Option<i64>,
     /// Changes the config at last.
@@ -56,8 +58,9 @@ fn make(ctx: &Ctx, store: &Store, name: &str, options: &CommitOptions<'_>) -> Re
     let source = tree::container(ctx, name)?;
     source.of_layers("commit")?;
     let base = base(store, &source, options.squash)?;
+    let created = options.created.clone().unwrap_or_else(|| settled(&source.container));
     let mut config = ImageConfig {
-        created: options.created.clone(),
+        created: created.clone(),
         config: run_config(&source, &base.1, options.include_volumes),
         inline_cache: String::new(),
         ..base.1
@@ -86,7 +89,7 @@ fn make(ctx: &Ctx, store: &Store, name: &str, options: &CommitOptions<'_>) -> Re
     let layer = layer?;
     hook::stop_at("commit:layer");
     config.history.push(History {
-        created: options.created.clone(),
+        created,
         created_by: source.container.config.command.join(" "),
         author: options.author.clone(),
         comment: options.message.clone(),
@@ -103,6 +106,13 @@ fn make(ctx: &Ctx, store: &Store, name: &str, options: &CommitOptions<'_>) -> Re
     let named = options.name.as_ref().map(Reference::canonical).unwrap_or_default();
     events::container(&ctx.paths, "commit", &source.container.id, &source.container.name, &[("comment", named)]);
     Ok(Committed { id, warnings })
+}
+
+/// Since when the container's files have been as they are, as far as its records tell.
+fn settled(container: &Container) -> String {
+    let recorded =
+        if container.state.finished.is_empty() { &container.config.created } else { &container.state.finished };
+    if container.active() || recorded.is_empty() { events::now() } else { recorded.clone() }
 }
 
 /// The layers and the config of the container's image.

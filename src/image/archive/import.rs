@@ -15,9 +15,10 @@ pub struct ImportOptions {
     pub name: Option<Reference>,
     pub config: RunConfig,
     pub message: String,
-    /// RFC 3339.
-    pub created: String,
-    /// What was imported, for the history.
+    /// RFC 3339; `None`: the time of the archive's newest file (but not the future), so that the same archive gives the
+    /// same image.
+    pub created: Option<String>,
+    /// The address that was imported, for the history; empty for files.
     pub source: String,
     pub os: String,
     pub architecture: String,
@@ -41,17 +42,18 @@ impl Store {
             _ => self.copy(&mut input, progress)?,
         };
         let (digest, size) = blob;
-        let diff_id = self.check_tar(&digest)?;
+        let (diff_id, newest) = self.check_tar(&digest)?;
+        let created = options.created.clone().unwrap_or(newest);
         let config = ImageConfig {
-            created: options.created.clone(),
+            created: created.clone(),
             architecture: options.architecture.clone(),
             variant: options.variant.clone(),
             os: options.os.clone(),
             config: options.config.clone(),
             rootfs: RootFs { kind: "layers".into(), diff_ids: vec![diff_id] },
             history: vec![History {
-                created: options.created.clone(),
-                created_by: format!("import {}", options.source),
+                created,
+                created_by: format!("import {}", options.source).trim_end().to_string(),
                 comment: options.message.clone(),
                 ..History::default()
             }],
@@ -87,16 +89,18 @@ impl Store {
         Ok((writer.commit()?, size))
     }
 
-    /// Reads the layer to its end: it must be a tar, and not an archive of images. Returns its diff id.
-    fn check_tar(&self, digest: &Digest) -> Result<Digest> {
+    /// Reads the layer to its end: it must be a tar, and not an archive of images. Returns its diff id, and the time of
+    /// its newest file.
+    fn check_tar(&self, digest: &Digest) -> Result<(Digest, String)> {
         let path = self.blob(digest);
         let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-        let (mut entries, mut image_archive) = (0u64, false);
+        let (mut entries, mut image_archive, mut newest) = (0u64, false, 0);
         // One thread inflates and hashes, this one reads.
         let ((), found) = inflate_through(file, |stream| {
             let mut tar = TarReader::new(stream);
             while let Some(entry) = tar.next_entry().context("read the archive")? {
                 entries += 1;
+                newest = newest.max(entry.mtime.secs);
                 image_archive |= matches!(entry.path.as_slice(), b"manifest.json" | b"oci-layout");
             }
             Ok(())
@@ -107,6 +111,8 @@ impl Store {
         if image_archive {
             log::warn!("the archive looks like one of images: `load` is the command for those");
         }
-        Ok(found.digest)
+        let now = jiff::Timestamp::now();
+        let newest = jiff::Timestamp::from_second(newest).unwrap_or(now).min(now);
+        Ok((found.digest, newest.to_string()))
     }
 }
