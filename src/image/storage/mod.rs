@@ -288,6 +288,8 @@ mod tests {
             id: id.repeat(32),
             names: Some(names.iter().map(|n| n.to_string()).collect()),
             layer: String::new(),
+            digest: format!("sha256:{}", id.repeat(32)),
+            data: None,
         };
         let images = [image("aa", &["docker.io/library/debian:12"]), image("ab", &["localhost/mine:latest"])];
         let meant =
@@ -296,6 +298,12 @@ mod tests {
         assert_eq!(meant("mine"), Some(("ab", Some("localhost/mine:latest".into()))));
         assert_eq!(meant("abab"), Some(("ab", None)));
         assert_eq!(meant("debian"), None);
+        let (aa, ab) = ("aa".repeat(32), "ab".repeat(32));
+        assert_eq!(meant(&format!("@{ab}")), Some(("ab", None)));
+        assert_eq!(meant(&format!("mine@{ab}")), Some(("ab", Some("localhost/mine:latest".into()))));
+        assert_eq!(meant(&format!("other@{aa}")), Some(("aa", None)));
+        assert_eq!(meant(&format!("debian@sha256:{aa}")), Some(("aa", None)));
+        assert_eq!(meant(&format!("debian@sha256:{ab}")), None);
         assert!(check_id("../../etc").is_err());
     }
 }
