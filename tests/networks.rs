@@ -440,3 +440,47 @@ fn sixty_containers_find_each_other() {
         .unwrap();
     assert!(kilobytes < 16 << 10, "the holder has {kilobytes} KB");
 }
+
+#[test]
+fn pasta_may_be_the_way_out() {
+    need!("pasta");
+    let env = busybox_env!();
+    let Some(own) = own_address() else { skip!("this host has no address of its own") };
+    let server = TcpListener::bind((own, 0)).unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in server.incoming().flatten() {
+            let mut question = [0; 3];
+            let _ = stream.read_exact(&mut question).and_then(|()| stream.write_all(&question));
+        }
+    });
+    for network in ["n", "m"] {
+        env.run(["network", "create", "--opt", "way_out=pasta", network]).success();
+    }
+    let _ = env.sh("network create --opt way_out=ship x").fails(125, &["way_out=ship", "slirp4netns or pasta"]);
+    env.sh("network create --internal closed").success();
+    for (name, network) in [("a", "n"), ("b", "n"), ("other", "m"), ("inner", "closed")] {
+        let out =
+            env.sh(&format!("run -d --name {name} --network {network} {BUSYBOX} nc -ll -p 7000 -e cat")).success();
+        assert_eq!(out.stderr, "", "{network}");
+    }
+    let host = own.to_string();
+    // pasta knows one guest; all members get their own answers, both networks at once.
+    // Some versions of pasta lose the server's end of a connection whose client has ended its half.
+    let script = format!("(echo hi; sleep 1) | timeout 5 nc {host} {port} | head -n 1");
+    let out = |name: &str| env.run(["exec", name, "sh", "-c", &script]).stdout == "hi\n";
+    std::thread::scope(|s| {
+        let asked: Vec<_> =
+            ["a", "b", "other"].map(|name| s.spawn(move || (0..3).all(|_| out(name)))).into_iter().collect();
+        assert!(asked.into_iter().all(|t| t.join().unwrap()));
+    });
+    assert!(reaches(&env, "a", "b", 7000), "members by name");
+    assert!(!reaches(&env, "a", &address(&env, "other", "m", "IPAddress"), 7000), "networks are apart");
+    assert!(!out("inner"));
+    let pastas = || processes(&env.dir).into_iter().filter(|(_, what)| what.contains("--ns-ifname")).count();
+    assert_eq!(pastas(), 2);
+    for (pid, _) in processes(&env.dir).into_iter().filter(|(_, what)| what.contains("--ns-ifname")) {
+        kill(pid);
+    }
+    eventually("a way out again", 20, || out("a") && out("other"));
+}

@@ -40,7 +40,7 @@ pub struct Args {
     /// Server to ask for names outside (default: the host's)
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     dns: Vec<String>,
-    /// Option: mtu=BYTES, isolate=true
+    /// Option: mtu=BYTES, isolate=true, way_out=slirp4netns|pasta
     #[arg(short, long, value_name = "OPTION")]
     opt: Vec<String>,
     /// A network that exists already is no error

@@ -3,6 +3,7 @@
 use super::Ctx;
 use super::rm::{RmOptions, rm};
 use crate::error::{Error, Kind, Result};
+use crate::net::holder::WAY_OUT;
 use crate::net::networks::{self, Network, Pool, Subnet};
 use crate::spec::model::{NetMode, Spec};
 use crate::spec::units::parse_bool;
@@ -83,10 +84,12 @@ fn options(network: &mut Network, new: &NewNetwork) -> Result<()> {
             // All networks are isolated from each other.
             "isolate" if value == "strict" || parse_bool(value).unwrap_or(false) => {}
             "isolate" => return Err(bad("networks are always isolated from each other").kind(Kind::Unsupported)),
+            WAY_OUT if matches!(value.as_str(), "slirp4netns" | "pasta") => {}
+            WAY_OUT => return Err(bad("not slirp4netns or pasta")),
             // The bridge is in a namespace of its own, where its name matters to nobody.
             "com.docker.network.bridge.name" => {}
             "com.docker.network.bridge.enable_icc" if parse_bool(value).unwrap_or(false) => {}
-            _ => return Err(bad("not supported").kind(Kind::Unsupported).hint("mtu and isolate are known")),
+            _ => return Err(bad("not supported").kind(Kind::Unsupported).hint("mtu, isolate and way_out are known")),
         }
     }
     Ok(())

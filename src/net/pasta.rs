@@ -8,9 +8,11 @@ use crate::net::helper::{Helper, command, find_program};
 use crate::net::options::{MTU, SlirpOptions};
 use crate::stage;
 use crate::state::container::NetworkState;
+use ipnet::IpNet;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::Signal;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -80,8 +82,46 @@ fn arguments(user: &[String], pid_file: &Path, pid: i32) -> Vec<OsString> {
     args
 }
 
+/// The one guest that it knows behind an interface.
+pub(super) struct Guest<'a> {
+    pub interface: &'a str,
+    /// One of each family that it is to carry.
+    pub addresses: &'a [IpNet],
+    pub gateways: &'a [IpAddr],
+}
+
 /// Starts it for the namespaces of process `pid`; `run_dir` holds a fifo until it is ready.
 pub(super) fn start(user: &[String], pid: i32, run_dir: &Path) -> Result<Starting> {
+    launch(run_dir, |fifo| arguments(user, fifo, pid))
+}
+
+/// Starts it there with an interface that is left down and without an address.
+pub(super) fn start_bare(guest: &Guest<'_>, pid: i32, run_dir: &Path) -> Result<Starting> {
+    launch(run_dir, |fifo| bare_arguments(guest, fifo, pid))
+}
+
+fn bare_arguments(guest: &Guest<'_>, pid_file: &Path, pid: i32) -> Vec<OsString> {
+    let mtu = MTU.to_string();
+    let mut words = vec!["--foreground", "--quiet", "--no-map-gw", "--ns-ifname", guest.interface, "--mtu", &mtu];
+    words.extend(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-dhcp", "--no-dhcpv6", "--no-ra"]);
+    if rustix::process::geteuid().is_root() {
+        words.extend(["--runas", "0:0"]);
+    }
+    let mut args: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    for net in guest.addresses {
+        args.extend(["--address".into(), net.addr().to_string().into()]);
+        if net.addr().is_ipv4() {
+            args.extend(["--netmask".into(), net.prefix_len().to_string().into()]);
+        }
+    }
+    for gateway in guest.gateways {
+        args.extend(["--gateway".into(), gateway.to_string().into()]);
+    }
+    args.extend(["--pid".into(), pid_file.into(), pid.to_string().into()]);
+    args
+}
+
+fn launch(run_dir: &Path, arguments: impl FnOnce(&Path) -> Vec<OsString>) -> Result<Starting> {
     let Some(program) = find_program(NAME) else {
         return Err(Error::unsupported(format!("start {NAME}: not installed")).hint("install passt"));
     };
@@ -95,7 +135,7 @@ pub(super) fn start(user: &[String], pid: i32, run_dir: &Path) -> Result<Startin
         .with_context(|| format!("open {}", fifo.display()))?;
     let parent = rustix::process::getpid().as_raw_nonzero().to_string();
     let mut args: Vec<OsString> = vec![GUARD.into(), parent.into(), program.into()];
-    args.extend(arguments(user, &fifo, pid));
+    args.extend(arguments(&fifo));
     let mut guarded = command(stage::program(), args);
     guarded.arg0(stage::ARGV0);
     let helper = Helper::start(NAME, guarded, &[], None)?;

@@ -10,15 +10,15 @@
 
 use super::proto::{Bridge, Done, Order, Plug, Way};
 use crate::error::{Context, Error, Result};
-use crate::net::netlink::{Gateway, Netlink, Rule, Veth};
+use crate::net::netlink::{self, Gateway, Netlink, Rule, Veth};
 use crate::net::places::mac_of;
 use crate::net::ports;
 use crate::stage::{Channel, ids};
 use crate::sys::process;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 
@@ -29,6 +29,10 @@ const GRACE: i64 = 10;
 const APART_PRIORITY: u32 = 100;
 const APART_TABLE: u32 = 0x636f_1000;
 const WAY_PRIORITY: u32 = 110;
+const EVERYWHERE: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0)),
+];
 /// Largest packet of a tap device of slirp4netns(1).
 pub(super) const TAP_MTU: u32 = 65520;
 
@@ -131,6 +135,10 @@ impl Keeper {
                 self.netlink.add_rule(ipv6, way_rule(interface, bridge.table))?;
             }
         }
+        // Where there is no way out, nothing may look for one in the main table: it has the taps' own networks.
+        for any in EVERYWHERE {
+            self.netlink.set_unreachable(bridge.table, any)?;
+        }
         for net in &bridge.addresses {
             self.netlink.set_unreachable(APART_TABLE, net.trunc())?;
             self.netlink.set_route(bridge.table, net.trunc(), index)?;
@@ -152,6 +160,12 @@ impl Keeper {
         self.netlink.link_up(index)?;
         self.netlink.answer_at_once(index, false)?;
         let _ = self.netlink.answer_at_once(index, true);
+        for mask in &way.masks {
+            self.netlink.add_address(index, mask.addr(), mask.prefix_len())?;
+        }
+        if !way.masks.is_empty() {
+            netlink::masquerade(tap)?;
+        }
         for ip in &way.gateways {
             self.netlink.set_default_route(Gateway { ip: *ip, interface: index, table: way.bridge.table })?;
         }
@@ -205,6 +219,10 @@ impl Keeper {
 
     fn remove(&mut self, bridge: &Bridge) -> Result<()> {
         self.netlink.remove_link(&bridge.name)?;
+        let _ = netlink::unmasquerade(&bridge.tap);
+        for any in EVERYWHERE {
+            self.netlink.remove_unreachable(bridge.table, any)?;
+        }
         for net in &bridge.addresses {
             self.netlink.remove_unreachable(APART_TABLE, net.trunc())?;
         }

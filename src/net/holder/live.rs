@@ -8,7 +8,7 @@ use crate::net::netlink::Link;
 use crate::net::networks::Network;
 use crate::net::options::SlirpOptions;
 use crate::net::places::MODE;
-use crate::net::slirp;
+use crate::net::{pasta, slirp};
 use crate::stage::spawn::{argv, cstring, dev_null};
 use crate::stage::{self, Channel};
 use crate::state::atomic::{self, Class};
@@ -16,13 +16,13 @@ use crate::state::paths::Paths;
 use crate::state::{boot, containers};
 use crate::sys::clone;
 use crate::userns::{IdMap, explain, start_maps};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// File in the holder's directory that says which process has the namespaces.
 const RECORD: &str = "keeper.json";
@@ -30,6 +30,11 @@ const RECORD: &str = "keeper.json";
 /// host's network is hidden by it.
 const SLIRP_NET: [u8; 4] = [169, 254, 2, 0];
 const SLIRP_GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 2);
+/// Which program is the way out of a network, if its creator has said.
+pub const WAY_OUT: &str = "way_out";
+/// What members appear as to pasta.
+const PASTA_GUEST: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 100);
+const PASTA_GUEST6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x64);
 /// Fixed in slirp4netns.
 const SLIRP_GATEWAY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 /// Largest packet of a network's interfaces: fewest system calls for a byte.
@@ -195,14 +200,17 @@ fn namespaces(pid: i32) -> Result<(OwnedFd, OwnedFd)> {
 pub(super) struct Live {
     pub(super) record: Network,
     pub(super) bridge: Bridge,
+    /// The holder's, for what pasta needs to start.
+    dir: PathBuf,
     slirp: Option<Helper>,
     attempts: u32,
 }
 
 impl Live {
     /// Makes the bridge and starts the way out; a missing one is a note for the user.
-    pub(super) fn start(keeper: &Keeper, record: &Network, notes: &mut Vec<String>) -> Result<Live> {
-        let short = record.id.get(..11).unwrap_or(&record.id);
+    pub(super) fn start(keeper: &Keeper, dir: &Path, record: &Network, notes: &mut Vec<String>) -> Result<Live> {
+        // Older versions of pasta take no name of fifteen characters.
+        let short = record.id.get(..10).unwrap_or(&record.id);
         let bridge = Bridge {
             name: record.interface(),
             addresses: record.subnets.iter().map(|s| with_prefix(s.gateway, &s.net)).collect(),
@@ -212,7 +220,7 @@ impl Live {
             tap: format!("tap-{short}"),
         };
         keeper.order(&Order::Bridge(bridge.clone()), &[])?;
-        let mut live = Live { record: record.clone(), bridge, slirp: None, attempts: 0 };
+        let mut live = Live { record: record.clone(), bridge, dir: dir.into(), slirp: None, attempts: 0 };
         if let Err(e) = live.way_out(keeper, &[]) {
             notes.push(format!("network {} has no way out: {}", record.name, e.to_string().replace('\n', " ")));
         }
@@ -239,7 +247,18 @@ impl Live {
         let ipv6 = self.record.subnet(true).is_some();
         let network = Ipv4Net::new(Ipv4Addr::from(SLIRP_NET), 24).unwrap_or_default();
         let options = SlirpOptions { network, mtu: keeper::TAP_MTU, ipv6, ..SlirpOptions::default() };
-        let slirp = slirp::start_bare(&options, &self.bridge.tap, keeper.pid)?.finish()?;
+        let tap = &self.bridge.tap;
+        let asked = self.record.options.get(WAY_OUT).map(String::as_str);
+        let (slirp, masks) = match asked {
+            Some(pasta::NAME) => self.with_pasta(keeper, ipv6)?,
+            Some(_) => (slirp::start_bare(&options, tap, keeper.pid)?.finish()?, Vec::new()),
+            None => match slirp::start_bare(&options, tap, keeper.pid).and_then(|s| s.finish()) {
+                Ok(slirp) => (slirp, Vec::new()),
+                Err(first) => self
+                    .with_pasta(keeper, ipv6)
+                    .map_err(|second| Error { hint: None, ..first }.context(second.to_string()))?,
+            },
+        };
         let mut gateways: Vec<IpAddr> = Vec::new();
         if self.record.subnet(false).is_some() {
             gateways.push(SLIRP_GATEWAY.into());
@@ -248,9 +267,20 @@ impl Live {
             gateways.push(SLIRP_GATEWAY6.into());
         }
         let proxies = members.iter().copied().filter(IpAddr::is_ipv6).collect();
-        keeper.order(&Order::Way(Way { bridge: self.bridge.clone(), gateways, proxies }), &[])?;
+        keeper.order(&Order::Way(Way { bridge: self.bridge.clone(), gateways, proxies, masks }), &[])?;
         self.slirp = Some(slirp);
         Ok(())
+    }
+
+    /// pasta knows the address of one guest: the members share one.
+    fn with_pasta(&self, keeper: &Keeper, ipv6: bool) -> Result<(Helper, Vec<IpNet>)> {
+        let mut masks = vec![with_prefix(PASTA_GUEST.into(), &IpNet::from(Ipv4Net::new_assert(PASTA_GUEST, 24)))];
+        if ipv6 {
+            masks.push(IpNet::new_assert(PASTA_GUEST6.into(), 64));
+        }
+        let gateways = [SLIRP_GATEWAY.into(), SLIRP_GATEWAY6.into()];
+        let guest = pasta::Guest { interface: &self.bridge.tap, addresses: &masks, gateways: &gateways[..masks.len()] };
+        Ok((pasta::start_bare(&guest, keeper.pid, &self.dir)?.finish(&self.dir)?, masks))
     }
 
     /// Readable at the death of slirp4netns.

@@ -16,5 +16,6 @@ mod server;
 
 pub use client::{Member, running};
 pub use keeper::{STAGE as KEEPER_STAGE, main as keeper_main};
+pub use live::WAY_OUT;
 pub use proto::{Join, MemberStatus, NetworkStatus, Status, Wire};
 pub use server::{STAGE, main};

@@ -2,6 +2,7 @@
 
 use crate::net::netlink::Link;
 use crate::net::networks::Network;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -106,6 +107,8 @@ pub(super) struct Way {
     pub gateways: Vec<IpAddr>,
     /// IPv6 addresses to answer for.
     pub proxies: Vec<IpAddr>,
+    /// Behind a helper that knows one guest only: its addresses, which all members appear under.
+    pub masks: Vec<IpNet>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -229,7 +229,7 @@ impl Holder {
         for wire in &join.wires {
             if !self.networks.contains_key(&wire.network.id) {
                 let keeper = self.keeper.as_ref().map_err(Clone::clone)?;
-                let live = Live::start(keeper, &wire.network, notes)?;
+                let live = Live::start(keeper, &self.dir, &wire.network, notes)?;
                 let sockets = if wire.network.dns { live.listen(keeper)? } else { Vec::new() };
                 for (udp, tcp) in sockets {
                     self.names.add(&wire.network.id, udp, tcp);

@@ -4,9 +4,11 @@
 //! Written by hand because a handful of messages is all that is needed, and a crate for all of netlink is not small.
 
 mod bridge;
+mod masquerade;
 mod message;
 
 pub use bridge::{Gateway, Link, Veth};
+pub use masquerade::{masquerade, unmasquerade};
 
 use crate::error::{Context, Error, Result};
 use message::{Message, attributes, bits, family, parse_ip, u16_at, u32_at};
@@ -170,6 +172,11 @@ impl Netlink {
         let bytes = message.finish(self.sequence);
         rustix::net::sendto(&self.fd, &bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))
             .context("send a routing request")?;
+        self.answers()
+    }
+
+    /// The answers to the last request.
+    fn answers(&mut self) -> Result<Vec<(u16, Vec<u8>)>> {
         let mut answers = Vec::new();
         let mut buffer = vec![0u8; 32 * 1024];
         loop {
