@@ -22,6 +22,7 @@ fn exec_runs_beside_the_program() {
     env.sh("exec -e FROM_RUN=2 c sh -c 'echo $FROM_RUN'").success().prints("2\n");
     env.sh("exec -u app c id -u").success().prints("1000\n");
     env.sh("exec -u 5:6 c id -g").success().prints("6\n");
+    env.sh("exec -u app c sh -c 'echo there > /dev/stdout'").success().prints("there\n");
 }
 
 #[test]

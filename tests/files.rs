@@ -78,6 +78,11 @@ fn cp_both_ways_running_and_stopped() {
     std::fs::write(env.path("t.tar"), &tar).unwrap();
     fixtures::sh(&env.dir, "tar -tf t.tar | grep -q tree/a/b");
     env.run_with_stdin(["cp", "-", "c:/root"], &tar).success();
+    // Compressed, too.
+    let packed = env.finish(std::process::Command::new("gzip").arg("-c"), &tar).success().stdout_bytes;
+    env.run_with_stdin(["cp", "-", "c:/tmp/tree"], &packed).success();
+    env.sh("cp c:/tmp/tree/tree/a/b unpacked").success();
+    assert_eq!(std::fs::read_to_string(env.path("unpacked")).unwrap(), "deep\n");
     env.sh("cp c:/root/tree/a/b final").success();
     assert_eq!(std::fs::read_to_string(env.path("final")).unwrap(), "deep\n");
 }

@@ -245,3 +245,31 @@ fn monitors_show_nothing_of_their_callers() {
     assert_ne!(mask("SigIgn:") & bit(libc::SIGPIPE), 0, "{status}");
     assert_eq!(mask("SigCgt:") & (bit(libc::SIGTERM) | bit(libc::SIGINT) | bit(libc::SIGHUP)), 0, "{status}");
 }
+
+#[test]
+fn a_command_stays_on_its_line() {
+    let env = busybox_env!();
+    env.run(["create", "--name", "c", BUSYBOX, "sh", "-c", "echo \"x\n\u{1b}[31my\""]).success();
+    let out = env.sh("ps -a --no-trunc").success();
+    assert_eq!(out.stdout.lines().count(), 2, "{out}");
+    assert!(out.stdout.contains(r#""sh -c echo \"x\n"#) && !out.stdout.contains('\u{1b}'), "{out}");
+}
+
+#[test]
+fn limits_that_can_not_be_met_are_told() {
+    let env = busybox_env!();
+    let out = env.sh("run --rm --ulimit nofile=1000000000 --oom-score-adj -500 busybox true").success();
+    assert!(out.stderr.contains("--oom-score-adj=-500 has no effect"), "{out}");
+    assert!(out.stderr.contains("--ulimit nofile: "), "{out}");
+    let out = env.sh("run --rm --ulimit nofile=100 --oom-score-adj 500 busybox true").success();
+    assert_eq!(out.stderr, "");
+}
+
+#[test]
+fn an_image_has_one_size() {
+    let env = busybox_env!();
+    let listed = env.sh("images --format {{.Size}} busybox").success().line();
+    let bytes = env.sh("image inspect busybox --format {{.Size}}").success().line();
+    let megabytes = bytes.parse::<f64>().unwrap() / 1e6;
+    assert_eq!(listed, format!("{megabytes:.2}MB"));
+}

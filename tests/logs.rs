@@ -124,3 +124,17 @@ fn restarted_containers_append() {
     assert_eq!(env.sh("logs c").success().stdout, "line 1\nline 1\n");
     eventually("exited", 10, || env.inspect("c")["State"]["Status"] == "exited");
 }
+
+#[test]
+fn inspect_tells_where_the_log_is() {
+    let env = TestEnv::new();
+    let path = env.path("my.log");
+    let flags = format!("--log-opt path={} --log-opt tag=foo --log-opt max-size=10k", path.display());
+    env.sh(&format!("run --name c {flags} hello lines 1000")).success();
+    let doc = env.inspect("c");
+    assert_eq!(doc["LogPath"].as_str(), path.to_str());
+    let options = &doc["HostConfig"]["LogConfig"]["Config"];
+    assert_eq!((options["tag"].as_str(), options["path"].as_str()), (Some("foo"), path.to_str()));
+    // One file is kept in all, unless more are asked for.
+    assert!(path.exists() && !env.path("my.log.1").exists());
+}

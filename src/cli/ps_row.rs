@@ -18,11 +18,16 @@ pub struct Need {
     pub full: bool,
 }
 
+/// In quotes, as docker has it: neither a line's end nor a terminal's code gets through.
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
 /// The row.
 pub fn row(cx: &Cx, c: &Container, need: &Need) -> Value {
     let id = if need.full { c.id.as_str() } else { c.short_id() };
     let command = c.config.command.join(" ");
-    let command = format!("\"{}\"", if need.full { command } else { human::ellipsis(&command, 20) });
+    let command = quoted(&if need.full { command } else { human::ellipsis(&command, 20) });
     let labels: Vec<String> = c.config.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let label: Map<String, Value> = c.config.labels.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
     let image = match cx.personality {

@@ -87,7 +87,8 @@ fn layer_size(store: &Store, layer: &crate::image::LayerRef, idmap: Option<&IdMa
     record.map_or(layer.size, |r| r.report.bytes)
 }
 
-fn size(store: &Store, image: &Image, idmap: Option<&IdMap>) -> u64 {
+/// Bytes of an image's layers as extracted, or as they are stored where they are not.
+pub(super) fn size(store: &Store, image: &Image, idmap: Option<&IdMap>) -> u64 {
     image.layers.iter().map(|l| layer_size(store, l, idmap)).sum()
 }
 

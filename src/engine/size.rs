@@ -33,7 +33,10 @@ pub fn container(ctx: &Ctx, container: &Container) -> Result<(u64, u64)> {
     let own = trees(vec![container.dir.upper()])?.first().map_or(0, |u| u.bytes);
     let image = match container.config.image_id.as_str() {
         "" => 0,
-        id => Store::open(&ctx.paths)?.resolve(id).map(|image| image.size).unwrap_or(0),
+        id => {
+            let (store, idmap) = (Store::open(&ctx.paths)?, IdMap::detect().ok());
+            store.resolve(id).map(|image| super::images::size(&store, &image, idmap.as_ref())).unwrap_or(0)
+        }
     };
     Ok((own, own + image))
 }

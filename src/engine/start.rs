@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::image::Store;
 use crate::monitor::proto::{Mapped, StartFrame, StartReply};
 use crate::monitor::{self, remove};
+use crate::runtime;
 use crate::spec::model::{MountKind, Spec};
 use crate::stage::{self, Channel, Streams};
 use crate::state::container::State;
@@ -224,7 +225,8 @@ fn spawn(
 fn frame(ctx: &Ctx, container: &Container, spec: &Spec, user: Option<&Early>) -> Result<(StartFrame, Vec<String>)> {
     // The usual map even for keep-id: the runtime derives the container's own and fits the layers to it.
     let idmap = user.map_or_else(IdMap::detect, |early| Ok(early.map().clone()))?;
-    let warnings: Vec<String> = idmap.note().into_iter().collect();
+    let mut warnings: Vec<String> = idmap.note().into_iter().collect();
+    warnings.extend(runtime::lowered_limits(&spec.process.rlimits));
     let mut volumes = BTreeMap::new();
     for mount in &spec.mounts {
         if let MountKind::Volume { name, .. } = &mount.kind {

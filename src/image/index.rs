@@ -96,7 +96,7 @@ impl Store {
         match atomic::read(&path) {
             Ok(bytes) => Index::parse(&bytes)
                 .with_context(|| format!("read {}", path.display()))
-                .map_err(|e| e.hint("restore the file from a backup, or move it away and load the images again")),
+                .map_err(|e| e.hint("coracle system check --repair makes it anew from the images that are there")),
             Err(e) if e.kind == Kind::NotFound => Ok(Index {
                 schema_version: 2,
                 media_type: OCI_INDEX.into(),

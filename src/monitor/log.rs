@@ -126,13 +126,14 @@ impl LogWriter {
         }
     }
 
-    /// `log` becomes `log.1`, `log.1` becomes `log.2`, …; what is above `max_file` goes.
+    /// `log` becomes `log.1`, `log.1` becomes `log.2`, …, so that with the new one there are `max_file` files.
     fn rotate(&mut self) {
         let numbered = |n: u32| numbered(&self.path, n);
-        if self.max_file == 0 {
+        let kept = self.max_file.saturating_sub(1);
+        if kept == 0 {
             let _ = std::fs::remove_file(&self.path);
         } else {
-            for n in (1..self.max_file).rev() {
+            for n in (1..kept).rev() {
                 let _ = std::fs::rename(numbered(n), numbered(n + 1));
             }
             let _ = std::fs::rename(&self.path, numbered(1));
@@ -219,13 +220,13 @@ mod tests {
     fn rotates_at_line_ends_and_keeps_the_asked_number() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut log = LogWriter::open(&config(100, 2), &path).unwrap();
+        let mut log = LogWriter::open(&config(100, 3), &path).unwrap();
         for n in 0..20 {
             log.write(false, format!("line {n}\n").as_bytes());
         }
         let count = |p: &Path| std::fs::read_to_string(p).map_or(0, |t| t.lines().count());
         assert!(count(&numbered(&path, 1)) == 3 && count(&numbered(&path, 2)) == 3, "{}", count(&numbered(&path, 1)));
-        assert!(!numbered(&path, 3).exists());
+        assert!(!numbered(&path, 3).exists(), "three files in all");
         drop(log);
         let mut log = LogWriter::open(&config(0, 0), &path).unwrap();
         let before = count(&path);

@@ -7,7 +7,7 @@
 //! Where the launcher can't be used, X is stage `exec`, started from a protected program; then the frame `Join` comes
 //! first.
 
-use super::program::{Program, refused};
+use super::program::{Program, give_pipe, refused};
 use super::terminal::Terminal;
 use super::{ExecProcess, ExecRequest, cgroup, host, launch, user};
 use crate::error::{Context, Error, Kind, Result};
@@ -283,6 +283,10 @@ fn run(join: &Join, channel: &Channel, launcher: Option<BorrowedFd<'_>>) -> Resu
         terminal.give_to(user.uid)?;
         Terminal::take(terminal.slave.as_fd())?;
         channel.send(&FromExec::Terminal, &[terminal.master.as_fd()])?;
+    }
+    // So that it can open /dev/stdout and its like.
+    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        give_pipe(fd, &user);
     }
     drop(root);
     join.program.enter_cwd(false)?;

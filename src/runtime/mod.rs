@@ -28,6 +28,7 @@ pub mod user;
 pub use exec::{exec, stage_main as exec_stage};
 pub use init::Phase;
 pub use launch::launch;
+pub use program::lowered_limits;
 
 use crate::spec::model::{Spec, VolumeAt};
 use crate::stage::Channel;

@@ -329,6 +329,20 @@ fn set_limit(limit: &Rlimit) -> Result<()> {
     process::set_rlimit(number, limit.soft.min(hard), hard).with_context(what)
 }
 
+/// One line for each of `limits` that [`set_limit`] would not set as it was asked for.
+pub fn lowered_limits(limits: &[Rlimit]) -> Vec<String> {
+    let most = |name: &str| {
+        let number = RLIMITS.iter().find(|(known, _)| *known == name)?.1;
+        process::rlimit(number).ok().map(|(_, hard)| hard)
+    };
+    let lowered = limits.iter().filter_map(|limit| {
+        let hard = most(&limit.name).filter(|hard| limit.hard > *hard)?;
+        let asked = if limit.hard == u64::MAX { "no limit".into() } else { limit.hard.to_string() };
+        Some(format!("--ulimit {}: {hard} instead of {asked}, which this user may not set", limit.name))
+    });
+    lowered.collect()
+}
+
 /// Pipes belong to whoever made them: the container's user gets them, so that he can reopen /dev/stdout.
 pub fn give_pipe(fd: BorrowedFd<'_>, user: &User) {
     let pipe = rustix::fs::fstat(fd).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Fifo);

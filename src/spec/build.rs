@@ -43,6 +43,10 @@ pub fn build(request: &RunRequest, image: &ImageInfo, host: &Host) -> Result<Bui
     let spaces = Spaces::read(request, host)?;
     let security = security::parse(request)?;
     warnings.extend(security.warnings.iter().cloned());
+    if let Some(score) = request.oom_score_adj.filter(|n| *n < 0) {
+        // Lowering it takes CAP_SYS_RESOURCE of the host (proc_pid_oom_score_adj(5)).
+        warnings.push(format!("--oom-score-adj={score} has no effect: only the host's root can lower it"));
+    }
     let caps = caps::merge(&request.cap_add, &request.cap_drop, request.privileged, request.docker)?;
     let storage = storage(request, image, host)?;
     let hostname = namespaces::hostname(request, &spaces.uts, &spaces.network, host)?;

@@ -88,7 +88,7 @@ pub struct LogConfig {
     pub driver: String,
     /// Rotation size in bytes; 0 = never.
     pub max_size: u64,
-    /// Files kept beside the live one.
+    /// Files of a rotated log, the live one among them (docker's `max-file`).
     pub max_file: u32,
     /// --log-opt path=.
     pub path: Option<String>,

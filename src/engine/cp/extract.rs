@@ -4,7 +4,7 @@ use super::Place;
 use super::files::{Owner, Root, Style, as_path, is_kept, many_files, parts};
 use crate::error::{Context, Error, Result};
 use crate::image::tar::{Entry, Kind, TarReader, Time};
-use crate::image::{Limits, OVERRIDE_STAT};
+use crate::image::{Decoder, Limits, OVERRIDE_STAT};
 use crate::sys::rooted;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
@@ -78,7 +78,7 @@ pub(super) fn stream(root: &Root, path: &Path, owner: Owner, input: File) -> Res
     let mut tree = Tree::new(root, owner, path.to_path_buf());
     tree.top = Some(dir);
     tree.lenient = true;
-    let mut stream = reader(input);
+    let mut stream = reader(Decoder::new(input)?);
     while let Some(entry) = stream.next_entry()?.cloned() {
         let own =
             |bytes: &[u8]| -> Result<Vec<Vec<u8>>> { Ok(parts(bytes)?.into_iter().map(<[u8]>::to_vec).collect()) };

@@ -42,7 +42,7 @@ pub fn container(ctx: &Ctx, container: &Container, style: Style) -> Result<Doc> 
         "ResolvConfPath" => etc("resolv.conf"),
         "HostnamePath" => etc("hostname"),
         "HostsPath" => etc("hosts"),
-        "LogPath" => if config.log.driver == "none" { String::new() } else { text(&container.dir.log()) },
+        "LogPath" => log_path(container),
         "Name" => if style.docker { format!("/{}", container.name) } else { container.name.clone() },
         "RestartCount" => state.restarts,
         "Driver" => "overlay",
@@ -177,4 +177,12 @@ fn mounts(ctx: &Ctx, mounts: &[Mount]) -> Vec<Doc> {
         docs.push(doc);
     }
     docs
+}
+
+fn log_path(container: &Container) -> String {
+    match (container.config.log.driver.as_str(), &container.config.log.path) {
+        ("none" | "passthrough", _) => String::new(),
+        (_, Some(path)) => path.clone(),
+        (_, None) => container.dir.log().display().to_string(),
+    }
 }

@@ -99,6 +99,11 @@ fn log_config(config: &Config) -> Doc {
         options.push("max-size", config.log.max_size.to_string());
         options.push("max-file", config.log.max_file.to_string());
     }
+    for (key, value) in [("path", &config.log.path), ("tag", &config.log.tag)] {
+        if let Some(value) = value {
+            options.push(key, value);
+        }
+    }
     fields! { "Type" => &config.log.driver, "Config" => options }
 }
 

@@ -4,8 +4,8 @@ use super::Style;
 use crate::engine::doc::{Doc, fields, or_null, set};
 use crate::image::{Healthcheck, Image, Reference};
 
-/// An image as `docker image inspect` shows it, with podman's `Digest`, `Labels`, `User` and `History` besides.
-pub fn image(image: &Image, style: Style) -> Doc {
+/// An image (`size` bytes when extracted) as `docker image inspect` shows it, with podman's `Digest`, `Labels`, `User` and `History` besides.
+pub fn image(image: &Image, size: u64, style: Style) -> Doc {
     let config = &image.config.config;
     let digest = image.manifest.to_string();
     let history: Vec<Doc> = image
@@ -45,8 +45,8 @@ pub fn image(image: &Image, style: Style) -> Doc {
         "Architecture" => &image.config.architecture,
         "Variant" => &image.config.variant,
         "Os" => &image.config.os,
-        "Size" => image.size,
-        "VirtualSize" => image.size,
+        "Size" => size,
+        "VirtualSize" => size,
         "GraphDriver" => fields! { "Name" => "overlay", "Data" => fields! {} },
         "RootFS" => fields! { "Type" => "layers", "Layers" => diff_ids },
         "Metadata" => fields! { "LastTagTime" => "0001-01-01T00:00:00Z" },

@@ -15,6 +15,7 @@ use super::Ctx;
 use super::doc::{Doc, fields};
 use crate::error::{Error, Kind, Result};
 use crate::image::Store;
+use crate::userns::IdMap;
 use crate::volume;
 
 /// What to look for.
@@ -50,8 +51,12 @@ pub fn inspect(ctx: &Ctx, name: &str, kind: Type, style: Style) -> Result<Doc> {
         }
     }
     if matches!(kind, Type::All | Type::Image) {
-        match Store::open(&ctx.paths)?.lookup(name) {
-            Ok(found) => return Ok(image(&found, style)),
+        let store = Store::open(&ctx.paths)?;
+        match store.lookup(name) {
+            Ok(found) => {
+                let size = super::images::size(&store, &found, IdMap::detect().ok().as_ref());
+                return Ok(image(&found, size, style));
+            }
             Err(e) if absent(&e) => {}
             Err(e) => return Err(e),
         }
