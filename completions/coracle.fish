@@ -155,6 +155,41 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l tls-verify -d 
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l retry -d 'How often to retry after a failure' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-arg-file -d 'Values of ARGs, one NAME=VALUE a line; --build-arg comes before them' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l from -d 'The image of the first FROM, in the place of what it says' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l env -d 'Set a variable in the image; without a value, that of the environment' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l inherit-labels -d 'Take the labels of base images over' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l allow -d 'Allow RUN --network=host: network.host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l call -d 'What to do: build, or check (as --check)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l group-add -d 'Additional group of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l http-proxy -d 'Pass the proxy variables of the environment to RUN' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l isolation -d 'Accepted: RUN is in a container of its own always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l provenance -d 'Attestations are not made: false' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l sbom -d 'Attestations are not made: false' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l attest -d 'Attestations are not made: type=…,disabled=true' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l identity-label -d 'There is no label of ours: false' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l skip-unused-stages -d 'What nobody needs is not built: true' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l ipc -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l pid -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l uts -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cgroupns -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l userns -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l userns-uid-map -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l userns-gid-map -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l logfile -d 'Not supported' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l omit-history -d 'Not supported' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cache-ttl -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l compress -d 'Accepted: the context is sent nowhere' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s D -l disable-compression -d 'Accepted: layers are compressed when they are pushed' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l disable-content-trust -d 'Accepted: there is no content trust' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l debug-shell -d 'After a failed RUN, open a shell in what it left, with its mounts and variables'
@@ -165,6 +200,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -s q -l quiet -d 
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l squash-all -d 'One layer for all, the base image\'s too'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l rewrite-timestamp -d 'Accepted: new files are never later than the time of the image'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l pull-always -d 'Always ask the registry for base images'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l pull-never -d 'Use base images of the store only'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-hosts -d 'No /etc/hosts of ours in RUN'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l all-platforms -d 'Not supported'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l force-rm -d 'Accepted: nothing is left of a build but its image'
 complete -c coracle -n "__fish_coracle_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand commit" -s a -l author -d 'Author of the image' -r
@@ -668,6 +707,41 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry -d 'How often to retry after a failure' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Values of ARGs, one NAME=VALUE a line; --build-arg comes before them' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l from -d 'The image of the first FROM, in the place of what it says' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l env -d 'Set a variable in the image; without a value, that of the environment' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l inherit-labels -d 'Take the labels of base images over' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l allow -d 'Allow RUN --network=host: network.host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l call -d 'What to do: build, or check (as --check)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l group-add -d 'Additional group of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the proxy variables of the environment to RUN' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l isolation -d 'Accepted: RUN is in a container of its own always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l provenance -d 'Attestations are not made: false' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l sbom -d 'Attestations are not made: false' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l attest -d 'Attestations are not made: type=…,disabled=true' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l identity-label -d 'There is no label of ours: false' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'What nobody needs is not built: true' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ipc -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l pid -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l uts -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cgroupns -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l userns -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l userns-uid-map -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l userns-gid-map -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l logfile -d 'Not supported' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l omit-history -d 'Not supported' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l compress -d 'Accepted: the context is sent nowhere' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'Accepted: layers are compressed when they are pushed' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'Accepted: there is no content trust' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l debug-shell -d 'After a failed RUN, open a shell in what it left, with its mounts and variables'
@@ -678,6 +752,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l squash-all -d 'One layer for all, the base image\'s too'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Accepted: new files are never later than the time of the image'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull-always -d 'Always ask the registry for base images'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull-never -d 'Use base images of the store only'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-hosts -d 'No /etc/hosts of ours in RUN'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l all-platforms -d 'Not supported'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l force-rm -d 'Accepted: nothing is left of a build but its image'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from du" -l format -d 'Print json, ndjson, a table (table TEMPLATE), or the result of a Go template for each line' -r
@@ -1145,6 +1223,41 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l retry -d 'How often to retry after a failure' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait between retries, such as 2s or 1m (default: doubling from 1s)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg-file -d 'Values of ARGs, one NAME=VALUE a line; --build-arg comes before them' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l from -d 'The image of the first FROM, in the place of what it says' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l env -d 'Set a variable in the image; without a value, that of the environment' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l inherit-labels -d 'Take the labels of base images over' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l allow -d 'Allow RUN --network=host: network.host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l call -d 'What to do: build, or check (as --check)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l group-add -d 'Additional group of RUN' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l http-proxy -d 'Pass the proxy variables of the environment to RUN' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l isolation -d 'Accepted: RUN is in a container of its own always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l provenance -d 'Attestations are not made: false' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l sbom -d 'Attestations are not made: false' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l attest -d 'Attestations are not made: type=…,disabled=true' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l identity-label -d 'There is no label of ours: false' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l skip-unused-stages -d 'What nobody needs is not built: true' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ipc -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l pid -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l uts -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cgroupns -d 'Private always' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l userns -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l userns-uid-map -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l userns-gid-map -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l logfile -d 'Not supported' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l omit-history -d 'Not supported' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Not supported' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l compress -d 'Accepted: the context is sent nowhere' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s D -l disable-compression -d 'Accepted: layers are compressed when they are pushed' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l disable-content-trust -d 'Accepted: there is no content trust' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'Accepted: nothing is left of a build but its image' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l debug-shell -d 'After a failed RUN, open a shell in what it left, with its mounts and variables'
@@ -1155,6 +1268,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l squash -d 'One layer for all that is new'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l squash-all -d 'One layer for all, the base image\'s too'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l rewrite-timestamp -d 'Accepted: new files are never later than the time of the image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l pull-always -d 'Always ask the registry for base images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l pull-never -d 'Use base images of the store only'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-hosts -d 'No /etc/hosts of ours in RUN'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l all-platforms -d 'Not supported'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l force-rm -d 'Accepted: nothing is left of a build but its image'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'Print json instead of lines' -r

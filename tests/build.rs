@@ -96,6 +96,94 @@ fn the_same_inputs_give_the_same_image() {
     assert_eq!(env.sh("image inspect made").success().json()[0]["Created"], "2009-02-13T23:31:30Z");
 }
 
+/// Root, an ordinary user, one with a single id; other places, habits and file systems.
+#[test]
+fn users_and_machines_make_the_same_image() {
+    need!("unshare", "tar");
+    let env = busybox_env!();
+    let files = |dir: &str| {
+        env.file(&format!("{dir}/tree/a"), "a\n");
+        env.file(&format!("{dir}/tree/z/b"), "b\n");
+        fixtures::sh(&env.path(dir), "umask 022; chmod 751 tree/z; ln -s a tree/link; printf 'z\n.x*' > .dockerignore");
+        env.file(
+            &format!("{dir}/Dockerfile"),
+            "FROM busybox AS one\nRUN seq 9 > /one; echo $HOME $PATH $TZ $LANG $(hostname) > /who; umask >> /who\nFROM busybox\n\
+             ARG TARGETARCH\nCOPY tree /t\nCOPY --chown=33:44 --chmod=640 tree/a /own/a\nCOPY --from=one /one /who /\nADD tree.tar.gz /\n\
+             WORKDIR /w/x\nRUN mkdir -p d/e && ln /one d/hard && mkfifo d/p && chmod 2750 d && rm /home/app -r; echo $TARGETARCH > d/f\nLABEL b=2 a=1\nUSER app\n",
+        );
+        fixtures::sh(&env.path(dir), "tar --owner=7 --group=8 --mtime=@9 --sort=name -C tree -czf tree.tar.gz a z");
+    };
+    files("c");
+    files("elsewhere/deep");
+    let load = format!("$c load -qi {} >/dev/null", fixtures::busybox().display());
+    let c = |store: &str| {
+        let (binary, store) = (common::binary(), env.path(store));
+        let (binary, store) = (binary.display(), store.display());
+        format!("c='{binary} --root {store} --runroot {store}-run'; {load};")
+    };
+    let build = "$c build --network none -q";
+    let run = |mut command: std::process::Command| env.finish(&mut command, b"").success().line();
+    let plain = |script: String| {
+        let mut command = env.program("sh");
+        command.args(["-euc", &script]);
+        command
+    };
+    let want = run(plain(format!("{} {build} c", c("own"))));
+    let mut found = vec![
+        (
+            "in another place, one stage at a time",
+            run(plain(format!("{} cd elsewhere/deep; {build} --jobs 1 .", c("place")))),
+        ),
+        (
+            "with other habits",
+            run(plain(format!(
+                "umask 077; export TZ=Asia/Tokyo LANG=de_DE.UTF-8 LC_ALL=C HOME=/nowhere PATH=$PATH:/x; {} {build} c",
+                c("habits")
+            ))),
+        ),
+        ("from a tar", run(plain(format!("{} tar -C c --owner=5 --mode=u+rw -cf - . | {build} -", c("tar"))))),
+        ("by root", run(env.as_mapped_root(&format!("{} {build} c; rm -rf root", c("root"))))),
+    ];
+    if !common::is_root() {
+        // No file system but FUSE's; the user's own id, and no other.
+        let script = format!("{} {build} c", c("one"));
+        let mut one = env.program("unshare");
+        one.args(["--user", "--map-current-user", "sh", "-euc", &script]);
+        found.push(("with one id", run(one)));
+    }
+    for (how, id) in found {
+        assert_eq!(id, want, "{how}");
+    }
+}
+
+#[test]
+fn options_that_change_the_image() {
+    let env = busybox_env!();
+    env.file("args", "# values\nA=file\nB = x y\n");
+    let text = "FROM nowhere\nARG A B\nRUN echo \"$A$B\" > /args\nRUN --network=host true\nENV KEEP=1\nLABEL own=1\n";
+    let flags = "--from busybox --build-arg-file args --build-arg A=given --allow network.host --env SET=2 --env KEEP=3 --pull-never";
+    build(&env, text, flags).success();
+    assert_eq!(made(&env, "cat /args; echo $SET$KEEP"), "given x y\n23\n");
+    let labels = |flags: &str| {
+        build(&env, "FROM busybox\nLABEL own=1\n", flags).success();
+        env.sh("image inspect made --format '{{json .Config.Labels}}'").success().line()
+    };
+    assert_eq!(labels("--inherit-labels=false"), r#"{"own":"1"}"#);
+    assert_eq!(labels(""), r#"{"made-by":"umoci","own":"1"}"#);
+    build(&env, "FROM busybox\nRUN test ! -s /etc/hosts && id -G > /groups\n", "--no-hosts --group-add 77").success();
+    assert_eq!(made(&env, "cat /groups"), "0 77\n");
+    let mut command = env.command(["build", "--http-proxy=false", "-t", "made", "c"]);
+    env.file("c/Dockerfile", "FROM busybox\nRUN test -z \"$http_proxy\"\n");
+    let _ = env.finish(command.env("http_proxy", "http://proxy"), b"").success();
+    let _ = env.sh("build --no-cache -t made c").success();
+    let mut command = env.command(["build", "-t", "made", "c"]);
+    assert_eq!(env.finish(command.env("http_proxy", "http://proxy").arg("--no-cache"), b"").code, 1);
+    let out = env.sh("build --call check c").success();
+    assert!(out.stdout.starts_with("Check complete"), "{out}");
+    env.sh("build --provenance=false --sbom=false -q c").success();
+    let _ = env.sh("build --sbom=true c").fails(125, &["--sbom", "attestations"]);
+}
+
 #[test]
 fn results_are_found_again() {
     let env = busybox_env!();

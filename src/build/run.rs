@@ -22,6 +22,10 @@ use std::path::PathBuf;
 pub struct RunOptions {
     /// `--network`: where `RUN --network=default` leads.
     pub network: Network,
+    /// `RUN --network=host` may have it.
+    pub allow_host: bool,
+    pub no_hosts: bool,
+    pub group_add: Vec<String>,
     pub add_host: Vec<String>,
     pub dns: Vec<String>,
     pub ulimit: Vec<String>,
@@ -230,8 +234,10 @@ fn spec(step: &RunStep<'_>, tty: bool) -> Result<Spec> {
         (Network::None, _) | (Network::Default, Network::None) => Some("none"),
         (Network::Default, Network::Host) => Some("host"),
         (Network::Host, Network::Host) => Some("host"),
+        (Network::Host, _) if options.allow_host => Some("host"),
         (Network::Host, _) => {
-            return Err(Error::denied("RUN --network=host: not allowed").hint("build with --network host"));
+            return Err(Error::denied("RUN --network=host: not allowed")
+                .hint("build with --allow network.host, or --network host"));
         }
         (Network::Default, Network::Default) => None,
     };
@@ -257,6 +263,8 @@ fn spec(step: &RunStep<'_>, tty: bool) -> Result<Spec> {
         hostname: Some("buildkitsandbox".into()).filter(|_| mode != Some("host")),
         network: mode.map(str::to_string).into_iter().collect(),
         add_host: options.add_host.clone(),
+        no_hosts: options.no_hosts,
+        group_add: options.group_add.clone(),
         dns: options.dns.clone(),
         ulimit: options.ulimit.clone(),
         shm_size: options.shm_size.clone(),

@@ -62,6 +62,8 @@ pub struct Plan<'a> {
     pub run: RunOptions,
     pub secrets: BTreeMap<String, Secret>,
     pub ssh: &'a Agents,
+    /// Base images' labels are taken over.
+    pub inherit_labels: bool,
     /// Seconds since 1970: the image's time and that of all that is made.
     pub epoch: Option<i64>,
 }
@@ -276,6 +278,9 @@ impl StageBuild<'_> {
                 let epoch = plan.epoch.unwrap_or(created);
                 fill_history(&mut config.history, layers.len(), &config.created.clone());
                 let triggers = std::mem::take(&mut config.config.on_build);
+                if !plan.inherit_labels {
+                    config.config.labels.clear();
+                }
                 let state = State::from_base(config.config.clone(), config.author.clone(), Vec::new());
                 Ok((Built { base_layers: layers.len(), layers, config, epoch, state, ..Built::default() }, triggers))
             }

@@ -1,6 +1,7 @@
 //! `coracle build`.
 
 use super::build_cache::CacheFlags;
+use super::build_more_flags::MoreFlags;
 use super::build_output::{OutputFlags, Outputs};
 use super::build_platform::PlatformFlags;
 use super::build_progress::{Shown, Style};
@@ -114,6 +115,8 @@ pub struct Args {
     platform: PlatformFlags,
     #[command(flatten)]
     connection: ConnectionFlags,
+    #[command(flatten)]
+    more: MoreFlags,
     /// Accepted: nothing is left of a build but its image
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     rm: Option<bool>,
@@ -126,6 +129,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    args.more.check()?;
     let docker = cx.personality == Personality::Docker;
     let store = Store::open(&cx.engine.paths)?;
     let registry = args.connection.options()?;
@@ -133,6 +137,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     let outputs = args.out.outputs(docker, &args.connection, &platforms)?;
     // All that reads standard input and the context does so before anything is done.
     let mut given: BTreeMap<String, String> = docker_config::load(cx).proxies().into_iter().collect();
+    given.extend(args.more.arguments()?);
     given.extend(self::given(&args.build_arg)?);
     let keep_git = given.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR").is_some_and(|v| v == "1" || v == "true");
     let input = input::open(
@@ -150,7 +155,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     if let Ok(text) = std::env::var("BUILDKIT_DOCKERFILE_CHECK") {
         lint.configure(&text)?;
     }
-    if args.check {
+    if args.check || args.more.only_check() {
         return run_check(&input, &store, &mut arguments(&given, &platforms[0]), &mut lint);
     }
     if args.debug_shell && !(term::is_terminal(std::io::stdin()) && term::is_terminal(std::io::stdout())) {
@@ -351,6 +356,9 @@ fn one(
     let registry = args.connection.options()?;
     let mut file = parse(&input.source, lint)?;
     static_rules(&file, &input.ignore, lint);
+    if let (Some(from), Some(stage)) = (&args.more.from, file.stages.first_mut()) {
+        stage.from.clone_from(from);
+    }
     contexts.replace_stages(&mut file);
     let origins = stages::resolve(&file, &mut build_args, lint)?;
     let target = stages::target(&file, args.target.as_deref())?;
@@ -376,7 +384,7 @@ fn one(
         ignore: input.ignore.clone(),
         contexts,
         target,
-        policy: Policy::parse(&args.pull)?,
+        policy: Policy::parse(args.more.policy(&args.pull))?,
         registry: &registry,
         platform,
         several,
@@ -392,6 +400,7 @@ fn one(
         run: run_options(args, &build_args)?,
         secrets: secrets(&args.secret)?,
         ssh: agents,
+        inherit_labels: args.more.inherit_labels,
         epoch,
     };
     let solver = Solver { ctx: &cx.engine, store, idmap, plan: &plan, progress: shown, lint };
@@ -405,6 +414,7 @@ fn one(
         differences = verify::differences(store, &built, &again)?;
     }
     let config = &mut built.config.config;
+    args.more.set_env(&mut config.env);
     config.env.retain(|word| !args.run.unsetenv.iter().any(|name| word.split('=').next() == Some(name)));
     config.labels.retain(|name, _| !args.run.unsetlabel.contains(name));
     Ok((built, differences))
@@ -455,7 +465,7 @@ fn run_options(args: &Args, build_args: &BuildArgs) -> Result<RunOptions> {
     };
     // Given ones first; else those of the caller, as docker and podman pass them on.
     let mut proxies: Vec<String> = build_args.proxies().map(|(k, v)| format!("{k}={v}")).collect();
-    for name in PROXIES {
+    for name in PROXIES.into_iter().filter(|_| args.more.http_proxy) {
         let given = build_args.given.contains_key(name);
         if let Some(value) = std::env::var(name).ok().filter(|v| !v.is_empty() && !given) {
             proxies.push(format!("{name}={value}"));
@@ -463,6 +473,9 @@ fn run_options(args: &Args, build_args: &BuildArgs) -> Result<RunOptions> {
     }
     Ok(RunOptions {
         network,
+        allow_host: args.more.allows_host_network(),
+        no_hosts: args.more.no_hosts,
+        group_add: args.more.group_add.clone(),
         add_host: args.add_host.clone(),
         dns: args.dns.clone(),
         ulimit: args.ulimit.clone(),

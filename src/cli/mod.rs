@@ -6,6 +6,7 @@ mod archive_out;
 mod attach;
 mod build;
 mod build_cache;
+mod build_more_flags;
 mod build_output;
 mod build_platform;
 mod build_progress;
