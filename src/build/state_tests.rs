@@ -93,6 +93,35 @@ fn configuration() {
     }
 }
 
+/// Which instructions expand variables, and which leave that to a shell or to nobody.
+#[test]
+fn variables_are_expanded_where_the_reference_says() {
+    let text = "ARG P=80 S=QUIT M=750\nEXPOSE $P/udp ${P}00-80${P#8}1\nSTOPSIGNAL SIG$S\nUSER $BASE:${BASE}2\nVOLUME [\"/v$BASE\"]\nLABEL l$BASE=$P\n\
+        HEALTHCHECK CMD curl $P\nCMD echo $P\nENTRYPOINT [\"$P\"]\nSHELL [\"$P\"]\nONBUILD ENV X=$P\nMAINTAINER $P";
+    let (state, _) = apply(text);
+    let c = &state.config;
+    assert_eq!(c.exposed_ports.keys().collect::<Vec<_>>(), ["80/udp", "8000/tcp", "8001/tcp"]);
+    assert_eq!((c.stop_signal.as_str(), c.user.as_str()), ("SIGQUIT", "1:12"));
+    assert!(c.volumes.contains_key("/v1"));
+    assert_eq!(c.labels["l1"], "80");
+    assert_eq!((c.healthcheck.as_ref().unwrap().test[1].as_str(), c.cmd[2].as_str()), ("curl $P", "echo $P"));
+    assert_eq!((c.entrypoint[0].as_str(), c.on_build[0].as_str(), state.author.as_str()), ("$P", "ENV X=$P", "$P"));
+    let (_, works) = apply(
+        "ARG M=750 F=stage T=/t\nCOPY --chmod=$M --chown=$BASE:$BASE $M* /x$M/\nADD --checksum=sha256:$M http://h/$M $T\nRUN --mount=type=cache,target=$T,id=$F echo $M\n",
+    );
+    let Work::Copy(copy) = &works[1] else { panic!() };
+    assert_eq!(
+        (copy.copy.chmod.as_deref(), copy.copy.chown.as_deref(), copy.dest.as_str()),
+        (Some("750"), Some("1:1"), "/x750/")
+    );
+    let Work::Copy(add) = &works[2] else { panic!() };
+    assert_eq!((add.copy.checksum.as_deref(), add.dest.as_str()), (Some("sha256:750"), "/t"));
+    let Work::Run(run) = &works[3] else { panic!() };
+    let mount = format!("{:?}", run.mounts);
+    assert!(mount.contains("/t") && mount.contains("stage") && !mount.contains('$'), "{mount}");
+    assert_eq!(run.args[2], "echo $M");
+}
+
 #[test]
 fn runs_get_arguments_in_their_environment() {
     let (_, works) = apply("ARG A=1 BASE=2 C\nRUN echo $A");
