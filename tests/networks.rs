@@ -484,3 +484,28 @@ fn pasta_may_be_the_way_out() {
     }
     eventually("a way out again", 20, || out("a") && out("other"));
 }
+
+#[test]
+fn an_address_with_another_owner_is_found_at_once() {
+    let env = busybox_env!();
+    env.sh("network create --ipv6 n").success();
+    let serve = format!("{BUSYBOX} nc -ll -p 7000 -e cat");
+    env.start(&format!("--name cli --network n {BUSYBOX} sleep 1000"));
+    env.start(&format!("--name srv --network n {serve}"));
+    let ips = ["IPAddress", "GlobalIPv6Address"].map(|field| address(&env, "srv", "n", field));
+    let found = |mac: &str| {
+        eventually("the server", 10, || ips.iter().all(|ip| reaches(&env, "cli", ip, 7000)));
+        let known = env.run(["exec", "cli", "ip", "neigh"]).success().stdout;
+        for ip in &ips {
+            let line = known.lines().find(|l| l.starts_with(&format!("{ip} "))).unwrap_or_default();
+            assert!(line.contains(mac), "{mac} has {ip}: {known}");
+        }
+    };
+    let own = env.inspect("srv")["NetworkSettings"]["Networks"]["n"]["MacAddress"].as_str().unwrap().to_string();
+    found(&own);
+    let mac = "02:11:22:33:44:55";
+    env.sh("rm -f -t 0 srv").success();
+    let [ip, ip6] = &ips;
+    env.start(&format!("--name srv --network n --ip {ip} --ip6 {ip6} --mac-address {mac} {serve}"));
+    found(mac);
+}

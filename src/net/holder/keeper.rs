@@ -196,6 +196,10 @@ impl Keeper {
             let index = netlink.index(&plug.interface)?;
             // Other members must not hand out routes.
             let _ = sysctl(&format!("ipv6/conf/{}/accept_ra", plug.interface), "0");
+            // Who had the address before may have had another hardware address, which the others know for half a minute
+            // more: the new one is announced when the interface comes up (ip-sysctl: arp_notify, ndisc_notify).
+            let _ = sysctl(&format!("ipv4/conf/{}/arp_notify", plug.interface), "1");
+            let _ = sysctl(&format!("ipv6/conf/{}/ndisc_notify", plug.interface), "1");
             for net in &plug.addresses {
                 netlink.add_address(index, net.addr(), net.prefix_len())?;
             }
