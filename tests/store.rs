@@ -194,3 +194,16 @@ fn reset_refuses_what_is_no_store() {
     reset(&env.path("documents")).fails(125, &["nothing says that it is a store"]);
     assert!(home.join("tmp/precious").exists() && env.path("documents/tmp/mine").exists());
 }
+
+/// The date of an image that was made here is that of its content, which may be long ago.
+#[test]
+fn what_was_just_made_is_not_pruned_as_old() {
+    let env = TestEnv::new();
+    env.sh("run --name c hello").success();
+    env.sh("commit -q c made").success();
+    env.sh("rm c").success();
+    env.sh("image prune -a -f --filter until=1h").success().prints("");
+    env.sh("image exists made").success();
+    env.sh("image prune -a -f --filter until=0s").success();
+    env.sh("image exists made").code(1);
+}

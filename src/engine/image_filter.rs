@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::image::{Image, Reference, Store};
 use crate::spec::units::{parse_bool, parse_time};
 use jiff::Timestamp;
+use std::path::{Path, PathBuf};
 
 /// The parsed filters.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ enum Filter {
     /// Key, and value if one is asked for; wanted or not.
     Label(String, Option<String>, bool),
     Before(Timestamp),
+    /// With the directory of the store's blobs, named by their hex digests.
+    Until(Timestamp, PathBuf),
     Since(Timestamp),
     /// Prefixes of ids or digests.
     Id(Vec<String>),
@@ -75,7 +78,8 @@ impl Filters {
                 "before" => Filter::Before(created(value)?),
                 "since" | "after" => Filter::Since(created(value)?),
                 "until" => {
-                    Filter::Before(parse_time(value, Timestamp::now()).map_err(|e| e.context("parse filter until"))?)
+                    let moment = parse_time(value, Timestamp::now()).map_err(|e| e.context("parse filter until"))?;
+                    Filter::Until(moment, store.blob_dir())
                 }
                 "containers" => Filter::Containers(flag()?),
                 "manifest" => Filter::Manifest(flag()?),
@@ -110,6 +114,7 @@ impl Filters {
                 labels.get(name).is_some_and(|v| value.as_ref().is_none_or(|w| v == w)) == *want
             }
             Filter::Before(moment) => time(image) < *moment,
+            Filter::Until(moment, blobs) => time(image) < *moment && !made_since(image, blobs, *moment),
             Filter::Since(moment) => time(image) > *moment,
             Filter::Id(ids) => ids.iter().any(|id| image.id.starts_with(id)),
             Filter::Digest(digests) => digests
@@ -128,6 +133,14 @@ impl Filters {
             _ => true,
         })
     }
+}
+
+/// Whether the image was made here since `moment`: its date says when its content was, which may be long before. What
+/// came from a registry is as old as it says.
+fn made_since(image: &Image, blobs: &Path, moment: Timestamp) -> bool {
+    let made = std::fs::metadata(blobs.join(&image.id)).and_then(|m| m.modified()).ok();
+    let made = made.and_then(|time| Timestamp::try_from(time).ok());
+    !image.from_registry && made.is_some_and(|made| made >= moment)
 }
 
 fn time(image: &Image) -> Timestamp {

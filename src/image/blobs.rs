@@ -139,6 +139,11 @@ impl Store {
         self.paths.blobs().join(digest.hex())
     }
 
+    /// The directory of all blobs, which are named by their hex digests.
+    pub fn blob_dir(&self) -> PathBuf {
+        self.paths.blobs()
+    }
+
     /// Hex digests of all blobs, with the bytes of their allocated blocks.
     pub fn blob_sizes(&self) -> HashMap<String, u64> {
         let entries = std::fs::read_dir(self.paths.blobs()).into_iter().flatten().flatten();
