@@ -101,6 +101,7 @@ impl Fields {
         let need = || value.filter(|v| !v.is_empty()).ok_or_else(|| bad(format!("'{key}' needs a value")));
         let flag =
             || value.map_or(Ok(true), parse_bool).map_err(|_| bad(format!("'{field}' is neither true nor false")));
+        let outside = || bad(format!("'{field}' leads out of it"));
         let opts = &mut self.opts;
         let has_files = matches!(target, Target::Bind | Target::Volume);
         let is_volume = target == Target::Volume;
@@ -133,9 +134,9 @@ impl Fields {
             },
             "bind-create" | "bind-create-src" | "create" if target == Target::Bind => self.create = flag()?,
             "volume-nocopy" if is_volume => opts.copy = Some(!flag()?),
-            "volume-subpath" | "subpath" if is_volume => self.subpath = volumes::clean(need()?)[1..].to_string(),
+            "volume-subpath" | "subpath" if is_volume => self.subpath = below(need()?).ok_or_else(outside)?,
             "image-subpath" | "subpath" if target == Target::Image => {
-                self.subpath = volumes::clean(need()?)[1..].to_string();
+                self.subpath = below(need()?).ok_or_else(outside)?;
             }
             "volume-driver" if is_volume => {
                 if value != Some("local") {
@@ -187,6 +188,22 @@ pub fn split_csv(text: &str) -> Option<Vec<String>> {
         }
     }
     (!quoted).then_some(fields)
+}
+
+/// A path below a directory, without the way there; `None` for one that leads out of it.
+fn below(path: &str) -> Option<String> {
+    let mut depth = 0i32;
+    for part in path.split('/') {
+        depth += match part {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+        if depth < 0 {
+            return None;
+        }
+    }
+    Some(volumes::clean(path)[1..].to_string())
 }
 
 #[cfg(test)]
@@ -258,6 +275,8 @@ mod tests {
             "type=bind,\"src=/x,dst=/y",
             "type=bind,src=/x,dst=/y,tmpfs-size=1m",
             "type=volume,dst=/y,volume-driver=nfs",
+            "type=volume,src=v,dst=/y,volume-subpath=../..",
+            "type=image,src=debian,dst=/y,subpath=/etc/../..",
         ] {
             assert!(parse_mount(bad, "/").is_err(), "{bad}");
         }
