@@ -215,6 +215,7 @@ impl Monitor {
     fn live(mut self) {
         // What the start needed is not kept for the container's whole life.
         process::trim_heap();
+        process::forget_program();
         let mut backoff = policy::Backoff::default();
         loop {
             let end = self.serve();

@@ -253,6 +253,31 @@ pub fn trim_heap() {
     };
 }
 
+/// Unmaps the pages of our program and its constants, which the page cache keeps: those that a quiet process still needs
+/// come back, a few of thousands.
+pub fn forget_program() {
+    extern "C" fn each(info: *mut libc::dl_phdr_info, _size: usize, _data: *mut libc::c_void) -> c_int {
+        // SAFETY: the callback of dl_iterate_phdr(3) gets a valid record, whose headers stay mapped. MADV_DONTNEED on a
+        // private mapping of a file that was never writable loses nothing: the pages are read from the file again.
+        unsafe {
+            let info = &*info;
+            let page = rustix::param::page_size();
+            for header in std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) {
+                if header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0 {
+                    let start = (info.dlpi_addr as usize + header.p_vaddr as usize).next_multiple_of(page);
+                    let end =
+                        (info.dlpi_addr as usize + header.p_vaddr as usize + header.p_memsz as usize) & !(page - 1);
+                    let start = std::ptr::with_exposed_provenance_mut(start);
+                    libc::madvise(start, end.saturating_sub(start.addr()), libc::MADV_DONTNEED);
+                }
+            }
+        }
+        0
+    }
+    // SAFETY: `each` neither unwinds nor keeps anything.
+    unsafe { libc::dl_iterate_phdr(Some(each), std::ptr::null_mut()) };
+}
+
 /// Ends the process at once, without destructors or exit handlers.
 pub fn exit(code: i32) -> ! {
     // SAFETY: always sound.
