@@ -8,9 +8,13 @@ use std::net::TcpListener;
 
 /// Answers UDP and TCP questions by the last label but one of the name; ends with the process.
 fn name_server() -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).unwrap();
+    // A number that is free for one protocol may be another's for the other.
+    let both = || {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = udp.local_addr().unwrap();
+        TcpListener::bind(address).map(|tcp| (udp, address, tcp))
+    };
+    let (udp, address, tcp) = (0..20).find_map(|_| both().ok()).expect("a port for UDP and TCP");
     std::thread::spawn(move || {
         let mut buffer = [0u8; 512];
         while let Ok((n, from)) = udp.recv_from(&mut buffer) {
