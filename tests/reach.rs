@@ -157,3 +157,101 @@ fn proxies_of_the_environment_are_used() {
     assert_eq!(pull(&vars, &["--tls-verify=false"]).success().line(), id);
     assert!(!asked.lock().unwrap().is_empty());
 }
+
+/// A SOCKS5 proxy (RFC 1928) for `me:secret` that takes every name to `port` of this host, but not `forbidden.invalid`;
+/// tells what it was asked for.
+fn socks(port: u16) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = asked.clone();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let log = log.clone();
+            thread::spawn(move || serve_socks(client, port, &log));
+        }
+    });
+    (address, asked)
+}
+
+fn serve_socks(mut client: TcpStream, port: u16, log: &Mutex<Vec<String>>) -> Option<()> {
+    fn take(client: &mut TcpStream, n: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; n];
+        client.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    }
+    let greeting = take(&mut client, 2)?;
+    let methods = take(&mut client, greeting[1].into())?;
+    if !methods.contains(&2) {
+        return client.write_all(&[5, 0xff]).ok();
+    }
+    client.write_all(&[5, 2]).ok()?;
+    let name = take(&mut client, 2)?[1];
+    let name = take(&mut client, name.into())?;
+    let password = take(&mut client, 1)?[0];
+    let password = take(&mut client, password.into())?;
+    let known = name == b"me" && password == b"secret";
+    client.write_all(&[1, u8::from(!known)]).ok()?;
+    if !known {
+        return None;
+    }
+    let request = take(&mut client, 4)?;
+    assert_eq!(request, [5, 1, 0, 3], "a host name, not an address");
+    let length = take(&mut client, 1)?[0];
+    let host = String::from_utf8(take(&mut client, length.into())?).unwrap();
+    let wanted = take(&mut client, 2)?;
+    log.lock().unwrap().push(format!("{host}:{}", u16::from_be_bytes([wanted[0], wanted[1]])));
+    if host == "forbidden.invalid" {
+        return client.write_all(&[5, 2, 0, 1, 0, 0, 0, 0, 0, 0]).ok();
+    }
+    let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
+    let (mut up, mut down) = (server.try_clone().ok()?, client.try_clone().ok()?);
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut server, &mut down);
+        let _ = down.shutdown(std::net::Shutdown::Write);
+    });
+    let _ = std::io::copy(&mut client, &mut up);
+    up.shutdown(std::net::Shutdown::Write).ok()
+}
+
+/// `ssh -D`, tor and the like, by each variable and for pulls and pushes; the proxy resolves the names.
+#[test]
+fn socks_proxies_are_used() {
+    need!("skopeo", "umoci", "busybox");
+    let env = TestEnv::new();
+    let Some(registry) = Registry::start(&env.path("registry")) else {
+        skip!("docker-registry is not installed");
+    };
+    registry.push(&format!("oci-archive:{}", busybox().display()), "test/bb:latest", &[]);
+    let (address, asked) = socks(registry.port);
+    let run = |vars: &[(&str, &str)], words: &[&str]| {
+        let mut command = env.command(words);
+        command.envs(vars.iter().copied());
+        env.finish(&mut command, b"")
+    };
+    let name = "registry.invalid:5000/test/bb";
+    let pull = ["pull", "-q", "--retry=0", "--tls-verify=false", name];
+    let with = |scheme: &str, login: &str| format!("{scheme}://{login}{address}");
+    let known = with("socks5h", "me:secret@");
+    let id = run(&[("ALL_PROXY", &known)], &pull).success().line();
+    let heard = asked.lock().unwrap().clone();
+    assert!(!heard.is_empty() && heard.iter().all(|a| a == "registry.invalid:5000"), "{heard:?}");
+    for scheme in ["socks5", "socks"] {
+        assert_eq!(run(&[("all_proxy", &with(scheme, "me:secret@"))], &pull).success().line(), id, "{scheme}");
+    }
+    let push = ["push", "-q", "--retry=0", "--tls-verify=false", name, "registry.invalid:5000/test/again"];
+    let _ = run(&[("ALL_PROXY", &known)], &push).success();
+    let before = asked.lock().unwrap().len();
+    let _ = run(&[("ALL_PROXY", &known), ("NO_PROXY", "*.invalid:5000")], &pull).fails(125, &["resolve host name"]);
+    assert_eq!(asked.lock().unwrap().len(), before, "NO_PROXY");
+    let wrong = with("socks5", "me:wrong@");
+    let said = run(&[("ALL_PROXY", &wrong)], &pull).fails(125, &["through the proxy", "authentication", "ALL_PROXY"]);
+    assert!(!said.stderr.contains("wrong"), "a password is shown");
+    let _ = run(&[("ALL_PROXY", &with("socks5", ""))], &pull).fails(125, &["through the proxy", "auth"]);
+    let forbidden = ["pull", "-q", "--tls-verify=false", "forbidden.invalid/bb"];
+    let _ = run(&[("ALL_PROXY", &known)], &forbidden).fails(125, &["not allowed by ruleset"]);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("socks5://{nobody}");
+    let _ = run(&[("ALL_PROXY", &nobody)], &pull).fails(125, &["through the proxy", "refused"]);
+}

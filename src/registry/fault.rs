@@ -86,9 +86,8 @@ pub fn transport(e: ureq::Error, host: &str) -> Failure {
             Failure::new(cause, Retry::Soon, error)
         }
         U::ConnectProxyFailed(text) => {
-            let error = Error::new(Kind::Io, format!("reach {host} through the proxy: {}", one_line(&text)))
-                .hint("check HTTPS_PROXY and NO_PROXY");
-            Failure::new(Cause::Unreachable, Retry::Never, error)
+            let error = Error::new(Kind::Io, format!("reach {host} through the proxy: {}", one_line(&text)));
+            Failure::new(Cause::Unreachable, Retry::Never, error.hint(PROXY_HINT))
         }
         U::BadUri(text) => Failure::answer(Error::user(format!("use address {}", one_line(&text)))),
         other => {
@@ -98,6 +97,39 @@ pub fn transport(e: ureq::Error, host: &str) -> Failure {
             Failure::answer(error)
         }
     }
+}
+
+const PROXY_HINT: &str = "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY";
+
+/// [`transport`] where a proxy is asked for `host`: it is the one whose name is looked up and who is connected to.
+pub fn proxied(e: ureq::Error, host: &str, proxy: &ureq::Proxy) -> Failure {
+    let address = format!("{}:{}", proxy.host(), proxy.port());
+    let mut failure = match e {
+        ureq::Error::HostNotFound => unresolved(&address, "no such host", Retry::Never),
+        ureq::Error::Io(io) if is_refusal(&io) => {
+            Failure::new(Cause::Unreachable, Retry::Never, Error::new(Kind::Io, one_line(&io.to_string())))
+        }
+        // Once the connection stands all else is between us and the registry.
+        ureq::Error::Io(io) if !is_unreachable(&io) => return io_failure(io, host),
+        ureq::Error::Io(io) => io_failure(io, &address),
+        other => return transport(other, host),
+    };
+    failure.error.hint = Some(PROXY_HINT.into());
+    failure.context(format!("reach {host} through the proxy"))
+}
+
+/// The proxy's name does not resolve, or nobody answers there.
+fn is_unreachable(e: &std::io::Error) -> bool {
+    use ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(e.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable)
+        || e.to_string().contains("failed to lookup address information")
+}
+
+/// What a SOCKS proxy refuses (RFC 1928 §6) is a text of ureq's without an errno.
+fn is_refusal(e: &std::io::Error) -> bool {
+    use ErrorKind::{InvalidData, InvalidInput, Other, PermissionDenied};
+    let text = e.get_ref().is_some_and(|inner| !inner.is::<rustls::Error>() && !inner.is::<ureq::Error>());
+    text && matches!(e.kind(), InvalidData | InvalidInput | Other | PermissionDenied) && !is_unreachable(e)
 }
 
 /// A failed read or connect.

@@ -130,9 +130,21 @@ impl Http {
             }
             builder.call()
         };
-        let response = sent.map_err(|e| fault::transport(e, host))?;
+        let response = sent.map_err(|e| self.failure(e, uri))?;
         log::debug!("{} {uri}: {}", if request.head { "HEAD" } else { "GET" }, response.status());
         Ok(self.reply(response, host))
+    }
+
+    /// What a request for `uri` ended with instead of an answer.
+    pub(super) fn failure(&self, e: ureq::Error, uri: &Uri) -> Failure {
+        let proxy = match proxy::bypassed(&self.env, uri) {
+            true => None,
+            false => proxy::for_scheme(&self.env, uri.scheme_str() == Some("https")),
+        };
+        match proxy {
+            Some(proxy) => fault::proxied(e, &host(uri), &proxy),
+            None => fault::transport(e, &host(uri)),
+        }
     }
 
     /// The answer of `host`.

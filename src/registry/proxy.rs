@@ -1,5 +1,6 @@
 //! Which proxy serves which address, as curl and Go choose it from the environment.
 
+use super::fault;
 use super::options::Env;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -20,8 +21,13 @@ pub fn for_scheme(env: &Env, secure: bool) -> Option<Proxy> {
     let (protocol, port) = match uri.scheme_str()? {
         "http" => (ProxyProtocol::Http, 80),
         "https" => (ProxyProtocol::Https, 443),
+        // The proxy resolves names with either, as with docker and podman (Go's net/http): it may know more of them.
+        "socks" | "socks5" | "socks5h" => (ProxyProtocol::Socks5h, 1080),
+        "socks4" => (ProxyProtocol::Socks4, 1080),
+        "socks4a" => (ProxyProtocol::Socks4A, 1080),
         other => {
-            log::warn!("ignoring the proxy of scheme {other}: only http and https proxies are supported");
+            let other = fault::one_line(other);
+            log::warn!("ignoring the proxy of scheme {other}: http, https, socks5 and socks4a proxies are supported");
             return None;
         }
     };
@@ -105,8 +111,12 @@ mod tests {
         assert!(for_scheme(&env, false).is_none());
         let p = for_scheme(&env, true).unwrap();
         assert_eq!((p.host(), p.port(), p.username(), p.password()), ("proxy", 3128, Some("u"), Some("p@")));
-        let all = Env::from_lookup(|n| (n == "ALL_PROXY").then(|| "proxy:8080".into()));
-        assert_eq!(for_scheme(&all, false).unwrap().port(), 8080);
+        let all = |value: &'static str| Env::from_lookup(move |n| (n == "ALL_PROXY").then(|| value.into()));
+        assert_eq!(for_scheme(&all("proxy:8080"), false).unwrap().port(), 8080);
+        let socks = for_scheme(&all("socks5://me:x@[::1]"), true).unwrap();
+        assert_eq!((socks.protocol(), socks.host(), socks.port()), (ProxyProtocol::Socks5h, "[::1]", 1080));
+        assert!(!socks.resolve_target());
+        assert!(for_scheme(&all("ftp://proxy"), true).is_none());
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Client<'_> {
             let request = builder.header(header::CONTENT_LENGTH, length).body(body).map_err(bad)?;
             agent.run(agent.configure_request(request).timeout_recv_response(patience).build())
         };
-        let response = result.map_err(|e| fault::transport(e, host))?;
+        let response = result.map_err(|e| self.http.failure(e, uri))?;
         log::debug!("{} {uri}: {}", sending.method, response.status());
         Ok(self.http.reply(response, host))
     }
