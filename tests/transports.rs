@@ -4,6 +4,7 @@ mod common;
 
 use common::fixtures::{busybox, busybox_docker, can_make, sh};
 use common::{TestEnv, which};
+use serde_json::json;
 use std::process::Command;
 
 macro_rules! env {
@@ -141,6 +142,25 @@ fn the_store_of_podman() {
             std::fs::write(env.path(&found), text).unwrap();
             let _ = env.run(["pull", "-q", &spec]).fails(125, &["copy layer", "digest"]);
         }
+        // A layer whose tar podman can't make again: the way out that is told leads out.
+        if driver == "vfs" {
+            let split = sh_out(&env, "ls vfs/vfs-layers/*.tar-split.gz | head -n 1");
+            std::fs::remove_file(env.path(&split)).unwrap();
+            let said = env.run(["pull", "-q", &spec]).fails(125, &["tar-split.gz is missing", "--squash-all"]).stderr;
+            let way = said.split("pull that: ").nth(1).unwrap().trim().trim_end_matches(')');
+            let options = "--root \"$PWD/vfs\" --storage-driver vfs --cgroup-manager cgroupfs --events-backend file";
+            let way = way.replace("podman ", &format!("podman {options} ")).replace("NEW", "localhost/new");
+            let _ = env.finish(env.program("sh").args(["-c", &way]), b"").success();
+            let new = format!("containers-storage:[vfs@{}]localhost/new", env.path("vfs").display());
+            let _ = env.run(["pull", "-q", &new]).success();
+            let _ = env.run(["run", "--rm", "localhost/new", "sh", "-c", check]).success().prints("1 2 0 2\n");
+        }
+        // policy.json has rules for this transport by store and name.
+        let root = env.path(driver).canonicalize().unwrap();
+        let policy = json!({"default": [{"type": "insecureAcceptAnything"}], "transports": {"containers-storage": {
+            format!("[{driver}@{}]localhost/two", root.display()): [{"type": "reject"}]}}});
+        env.file("home/.config/containers/policy.json", policy.to_string());
+        let _ = env.run(["pull", "-q", &spec]).fails(125, &["containers-storage:", "policy.json rejects it"]);
         end_podman(&env, driver);
     }
 }

@@ -122,6 +122,11 @@ fn read(store: &Store, place: Place<'_>, env: &Env, idmap: &IdMap) -> Result<Vec
 /// What policy.json says about images that come this way.
 fn check_policy(place: Place<'_>, env: &Env) -> Result<()> {
     let transport = TRANSPORTS.iter().find(|(_, kind)| *kind == place.kind).map_or("", |(name, _)| *name);
+    if place.kind == Transport::Storage {
+        let (foreign, name) = foreign(place.rest, env)?;
+        let root = std::fs::canonicalize(&foreign.root).unwrap_or_else(|_| foreign.root.clone());
+        return registry::check_policy_of_storage(&foreign.drivers(), &root, name, env);
+    }
     let (path, name) = path_and_name(place.rest);
     registry::check_policy_of_path(transport.trim_end_matches(':'), path, name, env)
 }

@@ -31,7 +31,7 @@ pub use auth::{
     Login, Place as LoginPlace, Scope as LoginScope, forget as forget_login, forget_all as forget_all_logins,
     save as save_login, stored as stored_login,
 };
-pub use conf::{Chooser, Registries, check_policy_of_path};
+pub use conf::{Chooser, Registries, check_policy_of_path, check_policy_of_storage};
 pub use fetch::{Fetched, download, fetch};
 pub use login::check as check_login;
 pub use options::{Credentials, Env, Limits, PullOptions};

@@ -39,6 +39,19 @@ pub struct Foreign {
     pub driver: Option<String>,
 }
 
+impl Foreign {
+    /// The drivers that the store may have, as a policy's scopes name them.
+    pub fn drivers(&self) -> Vec<&str> {
+        match &self.driver {
+            Some(driver) => vec![driver],
+            None => {
+                let there = |driver: &&str| self.root.join(format!("{driver}-images/images.json")).exists();
+                DRIVERS.into_iter().filter(there).collect()
+            }
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct ForeignImage {
     id: String,
@@ -163,7 +176,7 @@ impl Importer<'_> {
         let mut layers = Vec::new();
         let mut done = 0;
         for (layer, diff_id) in chain.iter().zip(&config.rootfs.diff_ids) {
-            let size = self.layer(layer, diff_id, done)?;
+            let size = self.layer(image, layer, diff_id, done)?;
             done += size;
             layers.push(Descriptor::new(OCI_LAYER, diff_id.clone(), size));
         }
@@ -217,7 +230,7 @@ impl Importer<'_> {
     }
 
     /// Stores the layer's tar as a blob; returns its size.
-    fn layer(&self, layer: &ForeignLayer, diff_id: &Digest, done: u64) -> Result<u64> {
+    fn layer(&self, image: &ForeignImage, layer: &ForeignLayer, diff_id: &Digest, done: u64) -> Result<u64> {
         let named = || format!("copy layer {}", layer.id);
         let blob = self.store.blob(diff_id);
         if let Ok(meta) = std::fs::metadata(&blob) {
@@ -229,12 +242,17 @@ impl Importer<'_> {
         }
         let split = self.path(&format!("-layers/{}.tar-split.gz", layer.id));
         if !split.exists() {
+            // A tar of its files would be another layer, of another image; podman itself can't save this one either.
+            let name = image.names.iter().flatten().next().unwrap_or(&image.id);
             return Err(Error::unsupported(format!(
-                "{}: its tar can't be made again without {}",
+                "{}: {} is missing, without which its tar with digest {diff_id} can't be made again",
                 named(),
                 split.display()
             ))
-            .hint("use podman save and coracle load"));
+            .hint(format!(
+                "pull it from its registry, or make an image of its files and pull that: \
+                 echo FROM {name} | podman build --squash-all -t NEW -"
+            )));
         }
         let dir = match self.driver {
             "vfs" => self.path(&format!("/dir/{}", layer.id)),

@@ -6,7 +6,7 @@ mod short_names;
 
 pub use short_names::{Chooser, Chosen};
 
-pub use policy::{check as check_policy, check_path as check_policy_of_path};
+pub use policy::{check as check_policy, check_path as check_policy_of_path, check_storage as check_policy_of_storage};
 
 use super::options::Env;
 use crate::error::{Error, Result};

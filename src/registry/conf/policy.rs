@@ -47,6 +47,45 @@ pub fn check_path(transport: &str, path: &Path, name: Option<&str>, env: &Env) -
     check_scopes(transport, &format!("{transport}:{what}"), &scopes, env)
 }
 
+/// The same for an image in a store of containers/storage: `name` as it was asked for, with the drivers that may have it.
+/// Scopes are `[driver@root]` with a name, its repository or a namespace, then without, and `[root]`.
+pub fn check_storage(drivers: &[&str], root: &Path, name: &str, env: &Env) -> Result<()> {
+    let root = root.display();
+    // What is meant by id alone has no name.
+    let (plain, id) = match name.split_once('@') {
+        Some((plain, id)) => (plain, Some(id)),
+        None => (name, None),
+    };
+    let hex = plain.strip_prefix("sha256:").unwrap_or(plain);
+    let by_id = plain.is_empty() || (hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    // Podman's own short names are of either domain.
+    let names = ["localhost", "docker.io"].into_iter().filter_map(|d| Reference::parse_with(plain, d).ok());
+    let names: Vec<Reference> = names.filter(|_| !by_id).collect();
+    let text = format!("containers-storage:[{root}]{name}");
+    for driver in drivers {
+        let spec = format!("[{driver}@{root}]");
+        let mut tried = names.iter().map(Some).collect::<Vec<_>>();
+        tried.dedup();
+        if tried.is_empty() {
+            tried.push(None);
+        }
+        for reference in tried {
+            let mut all: Vec<String> = Vec::new();
+            if let Some(reference) = reference {
+                let named = scopes(reference).into_iter().filter(|s| !s.is_empty() && !s.starts_with("*."));
+                all.extend(named.map(|scope| format!("{spec}{scope}")));
+            }
+            if let Some(id) = id {
+                let whole = reference.map(Reference::canonical).unwrap_or_default();
+                all.insert(0, format!("{spec}{whole}@{id}"));
+            }
+            all.extend([spec.clone(), format!("[{root}]"), String::new()]);
+            check_scopes("containers-storage", &text, &all, env)?;
+        }
+    }
+    Ok(())
+}
+
 fn check_scopes(transport: &str, name: &str, scopes: &[String], env: &Env) -> Result<()> {
     let user = env.config_home().map(|dir| dir.join("containers/policy.json"));
     let files: [Option<PathBuf>; 2] = [user, Some(env.system("etc/containers/policy.json"))];
@@ -133,6 +172,41 @@ mod tests {
             let e = check_path(transport, path, None, &env).unwrap_err().to_string();
             assert!(e.contains(word) && e.contains("policy.json"), "{e}");
         }
+    }
+
+    #[test]
+    fn podmans_store_has_scopes_of_store_and_name() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("etc/containers")).unwrap();
+        let mut env = Env::default();
+        env.root = dir.path().into();
+        let write = |rules: serde_json::Value| {
+            let policy =
+                serde_json::json!({"default": [{"type": "reject"}], "transports": {"containers-storage": rules}});
+            std::fs::write(dir.path().join("etc/containers/policy.json"), policy.to_string()).unwrap();
+        };
+        let (yes, no) =
+            (serde_json::json!([{"type": "insecureAcceptAnything"}]), serde_json::json!([{"type": "reject"}]));
+        let ask = |drivers: &[&str], name: &str| check_storage(drivers, Path::new("/s"), name, &env).is_ok();
+        let id = "ab".repeat(32);
+        write(
+            serde_json::json!({"": yes, "[overlay@/s]r.io/bad": no, "[vfs@/s]": no, "[overlay@/s]docker.io/library": no}),
+        );
+        for (driver, name, accepted) in [
+            ("overlay", "r.io/good", true),
+            ("overlay", "r.io/bad:1", false),
+            ("overlay", "r.io/badly", true),
+            ("overlay", "debian", false),
+            ("vfs", "r.io/good", false),
+            ("overlay", &id, true),
+            ("overlay", &format!("r.io/bad@{id}"), false),
+        ] {
+            assert_eq!(ask(&[driver], name), accepted, "{driver} {name}");
+        }
+        // Whichever of the two may be read: both must be allowed.
+        assert!(!ask(&["overlay", "vfs"], "r.io/good"));
+        write(serde_json::json!({"[/s]": no, "[overlay@/s]": yes, "[overlay@/s]r.io/x:2": no}));
+        assert!(ask(&["overlay"], "r.io/x:1") && !ask(&["overlay"], "r.io/x:2") && !ask(&["vfs"], "r.io/x:1"));
     }
 
     #[test]
