@@ -4160,7 +4160,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__save)
-            opts="-o -m -q -h --output --format --compress --uncompressed --multi-image-archive --quiet --help"
+            opts="-o -m -q -h --output --format --platform --compress --uncompressed --multi-image-archive --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4175,6 +4175,10 @@ _coracle() {
                     return 0
                     ;;
                 --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5742,7 +5746,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__save)
-            opts="-o -m -q -h --output --format --compress --uncompressed --multi-image-archive --quiet --help"
+            opts="-o -m -q -h --output --format --platform --compress --uncompressed --multi-image-archive --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5757,6 +5761,10 @@ _coracle() {
                     return 0
                     ;;
                 --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

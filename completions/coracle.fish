@@ -434,7 +434,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand push" -l compression-lev
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l force-compression -d 'Send layers in the chosen compression even if the registry has them in another (default: true with --compression-format)' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l digestfile -d 'Write the digest of the pushed manifest to the file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand push" -l platform -d 'Push the image only if it is for this platform: OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l platform -d 'Push what is for this platform, OS/ARCH[/VARIANT]: of a manifest list its image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l authfile -d 'File with registry credentials' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l creds -d 'Credentials for the registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
@@ -571,6 +571,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l privileged -d 'G
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand save" -s o -l output -d 'File or directory to write; standard output by default' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand save" -l format -d 'docker-archive, oci-archive, oci-dir (a directory with an OCI layout), docker-dir (one with a Docker manifest)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand save" -l platform -d 'Of a manifest list only what is for this platform, OS/ARCH[/VARIANT]; can be given several times where the format holds lists' -r
 complete -c coracle -n "__fish_coracle_using_subcommand save" -l compress -d 'Compress the layers of a docker-dir'
 complete -c coracle -n "__fish_coracle_using_subcommand save" -l uncompressed -d 'Accepted for podman\'s scripts: layers stay as they are'
 complete -c coracle -n "__fish_coracle_using_subcommand save" -s m -l multi-image-archive -d 'Save several images, where podman takes further words for names of the first'
@@ -1320,7 +1321,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l force-compression -d 'Send layers in the chosen compression even if the registry has them in another (default: true with --compression-format)' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the pushed manifest to the file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l platform -d 'Push the image only if it is for this platform: OS/ARCH[/VARIANT]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l platform -d 'Push what is for this platform, OS/ARCH[/VARIANT]: of a manifest list its image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'File with registry credentials' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'Credentials for the registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates and keys for the registry' -r -F
@@ -1336,6 +1337,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'File or directory to write; standard output by default' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'docker-archive, oci-archive, oci-dir (a directory with an OCI layout), docker-dir (one with a Docker manifest)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l platform -d 'Of a manifest list only what is for this platform, OS/ARCH[/VARIANT]; can be given several times where the format holds lists' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l compress -d 'Compress the layers of a docker-dir'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Accepted for podman\'s scripts: layers stay as they are'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Save several images, where podman takes further words for names of the first'

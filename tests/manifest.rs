@@ -348,3 +348,57 @@ fn lists_go_through_archives() {
     assert_eq!(other.run(["run", "--rm", "many"]).success().stdout, "amd64");
     let _ = other.sh("system check").success();
 }
+
+/// One platform of a list is an image, several are a list; formats without lists hold one.
+#[test]
+fn platforms_of_a_list_are_saved_and_pushed() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let _ = env.run(["manifest", "create", "many"]).success();
+    for arch in ["amd64", "arm64", "s390x"] {
+        let _ = env.run(["manifest", "add", "many", &format!("oci:l:{arch}")]).success();
+    }
+    let other = TestEnv::new();
+    let load = |name: &str| {
+        let _ = other.run(["load", "-q", "-i", &env.path(name).display().to_string()]).success();
+    };
+    let architecture = || other.sh("image inspect -f {{.Architecture}} many").success().line();
+    for (format, wanted) in [("docker-archive", "s390x"), ("oci-archive", "arm64"), ("oci-dir", "linux/s390x")] {
+        let _ = env.run(["save", "--platform", wanted, "--format", format, "-o", format, "many"]).success();
+        load(format);
+        assert_eq!(architecture(), wanted.trim_start_matches("linux/"), "{format}");
+        let lists = other.run(["images", "--filter", "manifest=true", "-q"]).success();
+        assert_eq!(lists.stdout, "", "{format}");
+    }
+    for flags in ["--platform linux/s390x --platform linux/amd64", "--platform linux/s390x,linux/amd64"] {
+        let _ = env.sh(&format!("save {flags} --format oci-archive -o two.tar many")).success();
+        load("two.tar");
+        let listed = other.run(["manifest", "inspect", "many"]).success().json();
+        assert_eq!(architectures(&listed), ["amd64", "s390x"], "{flags}");
+    }
+    sh(&env.path("."), "skopeo --insecure-policy copy -q --all oci-archive:two.tar dir:two");
+    // The list here is what it was.
+    assert_eq!(architectures(&env.run(["manifest", "inspect", "many"]).success().json()).len(), 3);
+    let _ = env.sh("save --platform amd64,s390x -o no.tar many").fails(125, &["one platform", "oci-archive"]);
+    let _ = env.sh("save --platform mips -o no.tar many").fails(125, &["linux/mips", "linux/s390x"]);
+    assert!(!env.path("no.tar").exists());
+    // Elsewhere: one image too.
+    let name = registry.name("test/one:1");
+    let _ = env.run(["push", "-q", "--platform", "linux/arm64", "many", &name]).success();
+    let pushed = json(&raw(&name));
+    assert!(pushed["config"].is_object() && pushed["manifests"].is_null(), "{pushed}");
+    let _ = env.sh("push -q --platform s390x many oci:pushed:x").success();
+    let _ =
+        other.run(["pull", "-q", "--platform", "s390x", &format!("oci:{}:x", env.path("pushed").display())]).success();
+    let _ = env.run(["push", "-q", "--platform", "mips", "many", &name]).fails(125, &["linux/mips"]);
+    // A plain image is for its platform.
+    let _ = env.run(["pull", "-q", "--platform", "arm64", "oci:l:arm64"]).success();
+    let id = env.sh("images -q --no-trunc --filter manifest=false").success().line();
+    let _ = env.run(["save", "--platform", "arm64", "-o", "arm.tar", &id]).success();
+    let _ = env.run(["save", "--platform", "s390x", "-o", "no.tar", &id]).fails(125, &["linux/arm64", "linux/s390x"]);
+    // A member whose layers stayed at its registry.
+    let far = TestEnv::new();
+    let _ = far.run(["manifest", "create", "far"]).success();
+    let _ = far.run(["manifest", "add", "far", &format!("docker://{}", registry.name("src:amd64"))]).success();
+    let _ = far.sh("save --platform amd64 -o no.tar far").fails(125, &["not in the store", "coracle pull"]);
+}

@@ -418,15 +418,15 @@ impl Outputs<'_> {
             (_, true) => SaveFormat::OciDir,
             (_, false) => SaveFormat::OciArchive,
         };
-        let how = SaveOptions { format, compress: false };
+        let how = SaveOptions { format, compress: false, platforms: Vec::new() };
         match &export.dest {
             Some(dir) if export.directory => {
-                save::directory_of(store, &images, how, dir).with_context(|| format!("write {}", dir.display()))
+                save::directory_of(store, &images, &how, dir).with_context(|| format!("write {}", dir.display()))
             }
             dest => {
                 let mut file = archive_out::Output::open(dest.as_deref())?;
                 let place = file.seekable()?;
-                save::archive_of(store, &images, how, &mut file, place)?;
+                save::archive_of(store, &images, &how, &mut file, place)?;
                 file.finish()
             }
         }

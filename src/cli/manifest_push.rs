@@ -67,7 +67,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
                 )
                 .hint("push there as it is stored"));
             }
-            push_local::push(&args.list, local, cx)?;
+            push_local::push(&args.list, local, None, cx)?;
         }
         None => to_registry(&args, cx)?,
     }

@@ -36,7 +36,7 @@ pub struct Args {
     /// Write the digest of the pushed manifest to the file
     #[arg(long, value_name = "FILE")]
     digestfile: Option<PathBuf>,
-    /// Push the image only if it is for this platform: OS/ARCH[/VARIANT]
+    /// Push what is for this platform, OS/ARCH[/VARIANT]: of a manifest list its image
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
     #[command(flatten)]
@@ -56,19 +56,17 @@ pub struct Args {
 }
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
+    let platform = args.platform.as_deref().map(Platform::parse).transpose()?;
     if let Some(local) = args.destination.as_deref().and_then(push_local::parse) {
-        let plain = args.format.is_none()
-            && args.compression_format.is_none()
-            && args.digestfile.is_none()
-            && args.platform.is_none()
-            && !args.all_tags;
+        let plain =
+            args.format.is_none() && args.compression_format.is_none() && args.digestfile.is_none() && !args.all_tags;
         if !plain {
             return Err(Error::unsupported(
-                "use --format, --compression-format, --digestfile, --platform or -a without a registry",
+                "use --format, --compression-format, --digestfile or -a without a registry",
             )
             .hint("push there as it is stored"));
         }
-        return push_local::push(&args.image, local, cx).map(|()| 0);
+        return push_local::push(&args.image, local, platform, cx).map(|()| 0);
     }
     let compression = match (&args.compression_format, args.compression_level) {
         (Some(format), level) => Some(Compressor::parse(format, level)?),
@@ -82,7 +80,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         format: args.format.as_deref().map(ManifestFormat::parse).transpose()?,
         compression,
         force_compression: args.force_compression.unwrap_or(compression.is_some()),
-        platform: args.platform.as_deref().map(Platform::parse).transpose()?,
+        platform,
         by_digest: false,
     };
     let progress = progress::for_push(args.quiet);

@@ -4,6 +4,7 @@ use super::{Cx, archive_out};
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Error, Result};
 use crate::image::{Reference, SaveFormat, Store};
+use crate::registry::Platform;
 use std::path::Path;
 
 /// A destination that is no registry.
@@ -35,7 +36,7 @@ pub fn parse(text: &str) -> Option<Local<'_>> {
 }
 
 /// Writes the image there, under the name that the destination gives it or else its own.
-pub fn push(image: &str, to: Local<'_>, cx: &Cx) -> Result<()> {
+pub fn push(image: &str, to: Local<'_>, platform: Option<Platform>, cx: &Cx) -> Result<()> {
     let named = |e: Error| e.context(format!("push to {}", to.text));
     let Some(format) = to.format else {
         return Err(named(Error::unsupported("another engine's store is not written to"))
@@ -44,27 +45,27 @@ pub fn push(image: &str, to: Local<'_>, cx: &Cx) -> Result<()> {
     if to.path.is_empty() {
         return Err(named(Error::user("nothing follows the colon").hint("see containers-transports(5)")));
     }
-    write(image, to, format, cx).map_err(named)
+    let how = SaveOptions { format, compress: false, platforms: platform.into_iter().collect() };
+    write(image, to, &how, cx).map_err(named)
 }
 
-fn write(image: &str, to: Local<'_>, format: SaveFormat, cx: &Cx) -> Result<()> {
+fn write(image: &str, to: Local<'_>, how: &SaveOptions, cx: &Cx) -> Result<()> {
     let store = Store::open(&cx.engine.paths)?;
     store.lease()?;
-    let mut chosen = save::chosen(&store, &[image.to_string()], &[], format)?;
+    let mut chosen = save::chosen(&store, &[image.to_string()], &[], how)?;
     if let (Some(name), Some(one)) = (to.name, chosen.first_mut()) {
         one.names.clear();
-        match format {
+        match how.format {
             SaveFormat::DockerArchive => one.names.push(Reference::parse(name)?),
             // Any word is a name in a layout.
             _ => one.tag = Some(word(name)?),
         }
     }
-    let how = SaveOptions { format, compress: false };
     let path = Path::new(to.path);
-    if format == SaveFormat::OciDir && path.join("oci-layout").exists() {
+    if how.format == SaveFormat::OciDir && path.join("oci-layout").exists() {
         return store.add_to_oci_dir(&chosen, path);
     }
-    if format.is_directory() {
+    if how.format.is_directory() {
         return save::directory_of(&store, &chosen, how, path);
     }
     let mut out = archive_out::Output::open(Some(path))?;

@@ -5,6 +5,7 @@ use crate::engine::images;
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Error, Result};
 use crate::image::SaveFormat;
+use crate::registry::Platform;
 use std::path::PathBuf;
 
 /// Save images as an archive or a directory.
@@ -21,6 +22,10 @@ pub struct Args {
     /// docker-archive, oci-archive, oci-dir (a directory with an OCI layout), docker-dir (one with a Docker manifest)
     #[arg(long, value_name = "FORMAT", default_value = "docker-archive")]
     format: String,
+    /// Of a manifest list only what is for this platform, OS/ARCH[/VARIANT]; can be given several times where the format
+    /// holds lists
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    platform: Vec<String>,
     /// Compress the layers of a docker-dir
     #[arg(long)]
     compress: bool,
@@ -40,7 +45,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     if args.compress && format != SaveFormat::DockerDir {
         return Err(Error::user(format!("compress the layers of {}", args.format)).hint("use --format docker-dir"));
     }
-    let how = SaveOptions { format, compress: args.compress };
+    let platforms = args.platform.iter().map(|text| Platform::parse(text)).collect::<Result<_>>()?;
+    let how = SaveOptions { format, compress: args.compress, platforms };
     let names_only = cx.personality == Personality::Podman && !args.multi_image_archive;
     let (words, further) = args.images.split_at(if names_only { 1 } else { args.images.len() });
     let further: Vec<_> = further.iter().map(|n| images::new_name(n, false)).collect::<Result<_>>()?;
@@ -48,12 +54,12 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         let target = args.output.as_deref().ok_or_else(|| {
             Error::user(format!("save as {}: where to is not said", args.format)).hint("use -o DIRECTORY")
         })?;
-        save::directory(&cx.engine, words, &further, how, target)?;
+        save::directory(&cx.engine, words, &further, &how, target)?;
         return Ok(0);
     }
     let mut out = archive_out::Output::open(args.output.as_deref())?;
     let place = out.seekable()?;
-    save::archive(&cx.engine, words, &further, how, &mut out, place)?;
+    save::archive(&cx.engine, words, &further, &how, &mut out, place)?;
     out.finish()?;
     Ok(0)
 }

@@ -2,9 +2,9 @@
 
 use super::Ctx;
 use super::images::{self, meant_name};
-use super::manifest;
-use crate::error::{Error, Kind, Result};
-use crate::image::{Digest, Image, Reference, Store};
+use super::{manifest, save};
+use crate::error::{Context, Error, Result};
+use crate::image::{Digest, Image, ImageList, Reference, Store};
 use crate::registry::{
     self, Compressor, Event, ManifestFormat, Members, Platform, Progress, PullOptions, PushOptions, Pushed, Registries,
 };
@@ -16,7 +16,7 @@ pub struct Request {
     pub format: Option<ManifestFormat>,
     pub compression: Option<Compressor>,
     pub force_compression: bool,
-    /// The image must be for this platform.
+    /// Of a manifest list the image for this platform; an image must be for it.
     pub platform: Option<Platform>,
     /// Under its digest alone, whatever tag the destination names.
     pub by_digest: bool,
@@ -49,7 +49,7 @@ pub fn push(
         };
         if let Some(list) = store.find_list(name)? {
             let destination = place(&|| images::meant_among(&list.names, &list.id, name))?;
-            return manifest::send(ctx, &store, &list, destination, false, request, progress);
+            return of_list(ctx, &store, &list, destination, request, progress);
         }
         let image = store.resolve(name)?;
         let destination = place(&|| meant_name(&image, name))?;
@@ -135,7 +135,7 @@ pub fn push_all_tags(ctx: &Ctx, repository: &str, request: &Request, progress: &
         for list in store.lists()? {
             let names = list.names.iter().filter_map(|n| Reference::parse(n).ok());
             for name in names.filter(|n| n.repository() == wanted.repository()) {
-                sent.push(manifest::send(ctx, &store, &list, name, false, request, progress)?);
+                sent.push(of_list(ctx, &store, &list, name, request, progress)?);
             }
         }
         if sent.is_empty() {
@@ -160,6 +160,23 @@ pub(super) fn own_name(name: Option<String>, text: &str) -> Result<Reference> {
     Ok(reference)
 }
 
+/// The list, or of it the image for the platform that was asked for.
+fn of_list(
+    ctx: &Ctx,
+    store: &Store,
+    list: &ImageList,
+    destination: Reference,
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<Sent> {
+    let Some(wanted) = &request.platform else {
+        return manifest::send(ctx, store, list, destination, false, request, progress);
+    };
+    let member = save::member(list, wanted).and_then(|member| save::whole_member(store, list, &member));
+    let member = member.with_context(|| format!("push {destination}"))?;
+    one(ctx, store, &member, destination, request, progress)
+}
+
 fn one(
     ctx: &Ctx,
     store: &Store,
@@ -169,15 +186,7 @@ fn one(
     progress: &dyn Progress,
 ) -> Result<Sent> {
     if let Some(wanted) = &request.platform {
-        let config = &image.config;
-        let theirs = Platform::normalised(&config.os, &config.architecture, &config.variant);
-        if wanted.distance(&theirs).is_none() {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!("push {destination}: the image is for {theirs}, not {wanted}"),
-            )
-            .hint(format!("pull it with --platform {wanted}")));
-        }
+        save::check_platform(image, wanted).with_context(|| format!("push {destination}"))?;
     }
     let registries = Registries::load(&request.connection.env)?;
     let options = options(ctx, request);

@@ -3,35 +3,48 @@
 use super::Ctx;
 use super::images::{meant_among, meant_name};
 use crate::error::{Context, Error, Result};
-use crate::image::{Reference, SaveFormat, Store, ToSave, What};
+use crate::image::{Descriptor, Image, ImageList, Index, Reference, SaveFormat, Store, ToSave, What};
+use crate::registry::{self, Platform};
 use crate::state::hook;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 /// How to save.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SaveOptions {
     pub format: SaveFormat,
     /// Compress layers that are not (only of directories of Docker's format).
     pub compress: bool,
+    /// Only what is for these platforms; all if there are none.
+    pub platforms: Vec<Platform>,
 }
 
 /// The images for the words of a command line. One that is meant by name is saved under that name only, one that is
 /// meant by id without any. `further` are more names for the first. A manifest list is saved whole where the format can
-/// hold one, else this host's image of it.
-pub fn chosen(store: &Store, words: &[String], further: &[Reference], format: SaveFormat) -> Result<Vec<ToSave>> {
+/// hold one, else this host's image of it; of the platforms that were asked for one is saved as an image, several are as
+/// a list of these.
+pub fn chosen(store: &Store, words: &[String], further: &[Reference], how: &SaveOptions) -> Result<Vec<ToSave>> {
     let mut all = Vec::new();
+    let holds_lists = matches!(how.format, SaveFormat::OciArchive | SaveFormat::OciDir);
     for word in words {
-        let whole = matches!(format, SaveFormat::OciArchive | SaveFormat::OciDir);
-        if let Some(list) = whole.then(|| store.find_list(word)).transpose()?.flatten() {
-            let name = meant_among(&list.names, &list.id, word).map(|n| Reference::parse(&n)).transpose()?;
-            all.push(ToSave { what: What::List(list), names: name.into_iter().collect(), tag: None });
-            continue;
-        }
-        let image = store.resolve(word)?;
-        let name = meant_name(&image, word).map(|n| Reference::parse(&n)).transpose()?;
-        all.push(ToSave { what: What::Image(Box::new(image)), names: name.into_iter().collect(), tag: None });
+        let list = if holds_lists || !how.platforms.is_empty() { store.find_list(word)? } else { None };
+        let (what, name) = match list {
+            Some(list) => {
+                let name = meant_among(&list.names, &list.id, word);
+                (part_of(store, list, &how.platforms, holds_lists).with_context(|| format!("save {word}"))?, name)
+            }
+            None => {
+                let image = store.resolve(word)?;
+                for wanted in &how.platforms {
+                    check_platform(&image, wanted).with_context(|| format!("save {word}"))?;
+                }
+                let name = meant_name(&image, word);
+                (What::Image(Box::new(image)), name)
+            }
+        };
+        let name = name.map(|n| Reference::parse(&n)).transpose()?;
+        all.push(ToSave { what, names: name.into_iter().collect(), tag: None });
     }
     if let Some(first) = all.first_mut() {
         first.names.extend(further.iter().cloned());
@@ -39,18 +52,77 @@ pub fn chosen(store: &Store, words: &[String], further: &[Reference], format: Sa
     Ok(all)
 }
 
+/// The image of the list that is for the one platform, or a list of the images for several; without platforms all of it.
+fn part_of(store: &Store, mut list: ImageList, platforms: &[Platform], holds_lists: bool) -> Result<What> {
+    let mut members: Vec<Descriptor> = Vec::new();
+    for platform in platforms {
+        let member = member(&list, platform)?;
+        if !members.contains(&member) {
+            members.push(member);
+        }
+    }
+    match members.as_slice() {
+        [] => {}
+        [only] => return whole_member(store, &list, only).map(|image| What::Image(Box::new(image))),
+        _ if !holds_lists => {
+            return Err(Error::user("the format holds one platform of an image")
+                .hint("use --format oci-archive or oci-dir, or name one platform"));
+        }
+        _ => {
+            for other in list.draft.members()?.iter().filter(|m| !members.contains(m)) {
+                list.draft.remove(&other.digest);
+            }
+        }
+    }
+    Ok(What::List(list))
+}
+
+/// The list's entry for a platform.
+///
+/// # Errors
+/// `Unsupported`, with the platforms that there are.
+pub(super) fn member(list: &ImageList, platform: &Platform) -> Result<Descriptor> {
+    let index = Index::parse(&list.draft.bytes()?)?;
+    registry::from_index(&index, platform).cloned()
+}
+
+/// A member of the list as an image.
+///
+/// # Errors
+/// `NotFound` when its layers are elsewhere.
+pub(super) fn whole_member(store: &Store, list: &ImageList, member: &Descriptor) -> Result<Image> {
+    if store.is_whole(&member.digest) {
+        return store.image(&member.digest);
+    }
+    let error = Error::not_found(format!("its image {} is not in the store", member.digest));
+    Err(match list.draft.sources.get(member.digest.as_str()) {
+        Some(source) => error.hint(format!("coracle pull {source}")),
+        None => error,
+    })
+}
+
+/// Refuses an image for another platform.
+pub(super) fn check_platform(image: &Image, wanted: &Platform) -> Result<()> {
+    let theirs = Platform::normalised(&image.config.os, &image.config.architecture, &image.config.variant);
+    if image.config.architecture.is_empty() || wanted.distance(&theirs).is_some() {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!("the image is for {theirs}, not {wanted}"))
+        .hint(format!("pull it with --platform {wanted}")))
+}
+
 /// Writes an archive to `out`; `place` is the file behind it, if it is one that can be written anywhere.
 pub fn archive(
     ctx: &Ctx,
     words: &[String],
     further: &[Reference],
-    how: SaveOptions,
+    how: &SaveOptions,
     out: &mut impl Write,
     place: Option<File>,
 ) -> Result<()> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
-    let images = chosen(&store, words, further, how.format)?;
+    let images = chosen(&store, words, further, how)?;
     archive_of(&store, &images, how, out, place).with_context(|| format!("save {}", words.join(", ")))
 }
 
@@ -58,7 +130,7 @@ pub fn archive(
 pub fn archive_of(
     store: &Store,
     images: &[ToSave],
-    how: SaveOptions,
+    how: &SaveOptions,
     out: &mut impl Write,
     place: Option<File>,
 ) -> Result<()> {
@@ -74,15 +146,15 @@ pub fn archive_of(
 ///
 /// # Errors
 /// Conflict when there is something at `target` already.
-pub fn directory(ctx: &Ctx, words: &[String], further: &[Reference], how: SaveOptions, target: &Path) -> Result<()> {
+pub fn directory(ctx: &Ctx, words: &[String], further: &[Reference], how: &SaveOptions, target: &Path) -> Result<()> {
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
-    let images = chosen(&store, words, further, how.format)?;
+    let images = chosen(&store, words, further, how)?;
     directory_of(&store, &images, how, target).with_context(|| format!("save {}", words.join(", ")))
 }
 
 /// [`directory`] of images that need no names in the store; its lease is the caller's.
-pub fn directory_of(store: &Store, images: &[ToSave], how: SaveOptions, target: &Path) -> Result<()> {
+pub fn directory_of(store: &Store, images: &[ToSave], how: &SaveOptions, target: &Path) -> Result<()> {
     let occupied = target.symlink_metadata().is_ok()
         && !std::fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none());
     if occupied {
