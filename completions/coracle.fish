@@ -573,7 +573,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand save" -s o -l output -d 
 complete -c coracle -n "__fish_coracle_using_subcommand save" -l format -d 'docker-archive, oci-archive, oci-dir (a directory with an OCI layout), docker-dir (one with a Docker manifest)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand save" -l platform -d 'Of a manifest list only what is for this platform, OS/ARCH[/VARIANT]; can be given several times where the format holds lists' -r
 complete -c coracle -n "__fish_coracle_using_subcommand save" -l compress -d 'Compress the layers of a docker-dir'
-complete -c coracle -n "__fish_coracle_using_subcommand save" -l uncompressed -d 'Accepted for podman\'s scripts: layers stay as they are'
+complete -c coracle -n "__fish_coracle_using_subcommand save" -l uncompressed -d 'Leave uncompressed layers so in OCI layouts; by default those of images that were made here are compressed'
 complete -c coracle -n "__fish_coracle_using_subcommand save" -s m -l multi-image-archive -d 'Save several images, where podman takes further words for names of the first'
 complete -c coracle -n "__fish_coracle_using_subcommand save" -s q -l quiet -d 'Accepted: nothing but the archive is printed'
 complete -c coracle -n "__fish_coracle_using_subcommand save" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -1339,7 +1339,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'docker-archive, oci-archive, oci-dir (a directory with an OCI layout), docker-dir (one with a Docker manifest)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l platform -d 'Of a manifest list only what is for this platform, OS/ARCH[/VARIANT]; can be given several times where the format holds lists' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l compress -d 'Compress the layers of a docker-dir'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Accepted for podman\'s scripts: layers stay as they are'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Leave uncompressed layers so in OCI layouts; by default those of images that were made here are compressed'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Save several images, where podman takes further words for names of the first'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Accepted: nothing but the archive is printed'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print help (see more with \'--help\')'

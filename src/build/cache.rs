@@ -39,6 +39,11 @@ pub struct Layer {
 }
 
 impl Layer {
+    pub fn of(layer: &StoredLayer) -> Layer {
+        let StoredLayer { digest, diff_id, size, media_type } = layer.clone();
+        Layer { digest, diff_id, size, media_type }
+    }
+
     pub fn stored(self) -> StoredLayer {
         StoredLayer { digest: self.digest, diff_id: self.diff_id, size: self.size, media_type: self.media_type }
     }
@@ -157,12 +162,7 @@ impl Cache {
 
     /// Remembers a result whose layer has been brought to disk.
     pub fn put(&self, key: &str, title: &str, layer: Option<&StoredLayer>, chain: &str) -> Result<()> {
-        let layer = layer.map(|l| Layer {
-            digest: l.digest.clone(),
-            diff_id: l.diff_id.clone(),
-            size: l.size,
-            media_type: l.media_type.clone(),
-        });
+        let layer = layer.map(Layer::of);
         let record = Record { version: VERSION, title: title.into(), layer, chain: chain.into() };
         self.saw(key, &record);
         self.write(key, &record)

@@ -10,8 +10,8 @@ use crate::engine::push::{self, Request};
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Context, Error, Result};
 use crate::image::{
-    Descriptor, Draft, Format, Image, ImageList, ManifestPlatform, OCI_INDEX, Reference, SaveFormat, Store, ToSave,
-    What,
+    Descriptor, Digest, Draft, Format, Image, ImageList, ManifestPlatform, OCI_INDEX, Reference, SaveFormat,
+    SaveLayers, Store, ToSave, What,
 };
 use crate::registry::{Members, Platform};
 use crate::userns::IdMap;
@@ -120,6 +120,19 @@ pub struct Report {
     config: bool,
     descriptor: Option<Descriptor>,
     names: Vec<String>,
+}
+
+impl Report {
+    /// The manifest that others see.
+    fn is_elsewhere(&mut self, digest: &Digest, size: u64) {
+        if let Some(descriptor) = &mut self.descriptor {
+            (descriptor.digest, descriptor.size) = (digest.clone(), size);
+        }
+        // An index is known by its digest alone.
+        if !self.config {
+            self.id = digest.hex().into();
+        }
+    }
 }
 
 impl OutputFlags {
@@ -236,7 +249,7 @@ impl Outputs<'_> {
             };
             all.push((platform.clone(), out::parts(store, idmap, built, &self.labels, squash, inline)?));
         }
-        let mut report: Option<Report> = None;
+        let mut report: Option<(usize, Report)> = None;
         for export in &self.exports {
             match export.kind {
                 Kind::Nothing => {}
@@ -263,16 +276,22 @@ impl Outputs<'_> {
                     };
                     match export.kind {
                         Kind::Image => self.image(cx, store, &made, &each, &names, export, &mut said)?,
-                        _ => self.archive(store, &made, names, export)?,
+                        // What is in the archive may differ (compression); that is what others will read.
+                        _ => {
+                            if let Some(entry) = self.archive(store, &made, names, export)?.first() {
+                                said.is_elsewhere(&entry.digest, entry.size);
+                            }
+                        }
                     }
-                    // Docker tells of the first; a store's image is what scripts go on with.
-                    if report.is_none() || export.kind == Kind::Image {
-                        report = Some(said);
+                    // Docker tells of the first; what is in a registry or the store is what scripts go on with.
+                    let worth = usize::from(export.kind == Kind::Image) + usize::from(export.push);
+                    if report.as_ref().is_none_or(|(best, _)| worth > *best) {
+                        report = Some((worth, said));
                     }
                 }
             }
         }
-        Ok(report.unwrap_or_default())
+        Ok(report.map(|(_, report)| report).unwrap_or_default())
     }
 
     /// The index of the images of all platforms.
@@ -379,9 +398,7 @@ impl Outputs<'_> {
                 }
             };
             // What the registry has may differ (compression); that is what others will ask for.
-            if let Some(descriptor) = &mut report.descriptor {
-                (descriptor.digest, descriptor.size) = (pushed.digest, pushed.size);
-            }
+            report.is_elsewhere(&pushed.digest, pushed.size);
         }
         Ok(())
     }
@@ -401,7 +418,14 @@ impl Outputs<'_> {
         Ok(())
     }
 
-    fn archive(&self, store: &Store, made: &Whole<'_>, names: Vec<Reference>, export: &Export) -> Result<()> {
+    /// Writes the archive or directory; the entries of its index, where it has one.
+    fn archive(
+        &self,
+        store: &Store,
+        made: &Whole<'_>,
+        names: Vec<Reference>,
+        export: &Export,
+    ) -> Result<Vec<Descriptor>> {
         let what = match made {
             Whole::Image(made) => What::Image(Box::new(made.image.clone())),
             Whole::Index { draft, descriptor } => What::List(ImageList {
@@ -418,7 +442,7 @@ impl Outputs<'_> {
             (_, true) => SaveFormat::OciDir,
             (_, false) => SaveFormat::OciArchive,
         };
-        let how = SaveOptions { format, compress: false, platforms: Vec::new() };
+        let how = SaveOptions { format, compress: false, layers: SaveLayers::Packed, platforms: Vec::new() };
         match &export.dest {
             Some(dir) if export.directory => {
                 save::directory_of(store, &images, &how, dir).with_context(|| format!("write {}", dir.display()))
@@ -426,8 +450,9 @@ impl Outputs<'_> {
             dest => {
                 let mut file = archive_out::Output::open(dest.as_deref())?;
                 let place = file.seekable()?;
-                save::archive_of(store, &images, &how, &mut file, place)?;
-                file.finish()
+                let written = save::archive_of(store, &images, &how, &mut file, place)?;
+                file.finish()?;
+                Ok(written)
             }
         }
     }

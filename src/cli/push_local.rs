@@ -3,7 +3,7 @@
 use super::{Cx, archive_out};
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Error, Result};
-use crate::image::{Reference, SaveFormat, Store};
+use crate::image::{Reference, SaveFormat, SaveLayers, Store};
 use crate::registry::Platform;
 use std::path::Path;
 
@@ -45,7 +45,8 @@ pub fn push(image: &str, to: Local<'_>, platform: Option<Platform>, cx: &Cx) -> 
     if to.path.is_empty() {
         return Err(named(Error::user("nothing follows the colon").hint("see containers-transports(5)")));
     }
-    let how = SaveOptions { format, compress: false, platforms: platform.into_iter().collect() };
+    let layers = SaveLayers::Packed;
+    let how = SaveOptions { format, compress: false, layers, platforms: platform.into_iter().collect() };
     write(image, to, &how, cx).map_err(named)
 }
 
@@ -66,7 +67,7 @@ fn write(image: &str, to: Local<'_>, how: &SaveOptions, cx: &Cx) -> Result<()> {
         return store.add_to_oci_dir(&chosen, path);
     }
     if how.format.is_directory() {
-        return save::directory_of(&store, &chosen, how, path);
+        return save::directory_of(&store, &chosen, how, path).map(drop);
     }
     let mut out = archive_out::Output::open(Some(path))?;
     let place = out.seekable()?;

@@ -4,7 +4,7 @@ use super::{Cx, Personality, archive_out};
 use crate::engine::images;
 use crate::engine::save::{self, SaveOptions};
 use crate::error::{Error, Result};
-use crate::image::SaveFormat;
+use crate::image::{SaveFormat, SaveLayers};
 use crate::registry::Platform;
 use std::path::PathBuf;
 
@@ -29,8 +29,8 @@ pub struct Args {
     /// Compress the layers of a docker-dir
     #[arg(long)]
     compress: bool,
-    /// Accepted for podman's scripts: layers stay as they are
-    #[arg(long, hide = true)]
+    /// Leave uncompressed layers so in OCI layouts; by default those of images that were made here are compressed
+    #[arg(long)]
     uncompressed: bool,
     /// Save several images, where podman takes further words for names of the first
     #[arg(short, long)]
@@ -46,7 +46,8 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         return Err(Error::user(format!("compress the layers of {}", args.format)).hint("use --format docker-dir"));
     }
     let platforms = args.platform.iter().map(|text| Platform::parse(text)).collect::<Result<_>>()?;
-    let how = SaveOptions { format, compress: args.compress, platforms };
+    let layers = if args.uncompressed { SaveLayers::AsStored } else { SaveLayers::Packed };
+    let how = SaveOptions { format, compress: args.compress, layers, platforms };
     let names_only = cx.personality == Personality::Podman && !args.multi_image_archive;
     let (words, further) = args.images.split_at(if names_only { 1 } else { args.images.len() });
     let further: Vec<_> = further.iter().map(|n| images::new_name(n, false)).collect::<Result<_>>()?;

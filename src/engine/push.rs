@@ -195,7 +195,11 @@ fn one(
         registry::push(store, &image.manifest, image.from_registry, &destination, &registries, &options, progress)?;
     if image.names.contains(&destination.canonical()) {
         // Like a pull: the image is known by its digest there.
-        store.tag_pulled(&store.descriptor(image)?, &destination, Some(&pushed.digest))?;
+        let manifest = store.descriptor(image)?;
+        match image.from_registry || pushed.digest == image.manifest {
+            true => store.tag_pulled(&manifest, &destination, Some(&pushed.digest))?,
+            false => store.tag_pushed(&manifest, &destination, &pushed.digest)?,
+        }
     }
     Ok(Sent { reference: destination, pushed })
 }

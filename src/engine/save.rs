@@ -3,7 +3,7 @@
 use super::Ctx;
 use super::images::{meant_among, meant_name};
 use crate::error::{Context, Error, Result};
-use crate::image::{Descriptor, Image, ImageList, Index, Reference, SaveFormat, Store, ToSave, What};
+use crate::image::{Descriptor, Image, ImageList, Index, Reference, SaveFormat, SaveLayers, Store, ToSave, What};
 use crate::registry::{self, Platform};
 use crate::state::hook;
 use std::fs::File;
@@ -16,6 +16,8 @@ pub struct SaveOptions {
     pub format: SaveFormat,
     /// Compress layers that are not (only of directories of Docker's format).
     pub compress: bool,
+    /// What becomes of uncompressed layers in OCI layouts.
+    pub layers: SaveLayers,
     /// Only what is for these platforms; all if there are none.
     pub platforms: Vec<Platform>,
 }
@@ -123,20 +125,21 @@ pub fn archive(
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
     let images = chosen(&store, words, further, how)?;
-    archive_of(&store, &images, how, out, place).with_context(|| format!("save {}", words.join(", ")))
+    archive_of(&store, &images, how, out, place).with_context(|| format!("save {}", words.join(", "))).map(drop)
 }
 
-/// [`archive`] of images that need no names in the store; its lease is the caller's.
+/// [`archive`] of images that need no names in the store; its lease is the caller's. Gives the entries of an OCI
+/// layout's index.
 pub fn archive_of(
     store: &Store,
     images: &[ToSave],
     how: &SaveOptions,
     out: &mut impl Write,
     place: Option<File>,
-) -> Result<()> {
+) -> Result<Vec<Descriptor>> {
     let saved = match how.format {
-        SaveFormat::OciArchive => store.save_oci_archive(images, out),
-        _ => store.save_docker_archive(images, out, place),
+        SaveFormat::OciArchive => store.save_oci_archive(images, how.layers, out),
+        _ => store.save_docker_archive(images, out, place).map(|()| Vec::new()),
     };
     hook::stop_at("save:written");
     saved
@@ -150,11 +153,12 @@ pub fn directory(ctx: &Ctx, words: &[String], further: &[Reference], how: &SaveO
     let store = Store::open(&ctx.paths)?;
     store.lease()?;
     let images = chosen(&store, words, further, how)?;
-    directory_of(&store, &images, how, target).with_context(|| format!("save {}", words.join(", ")))
+    directory_of(&store, &images, how, target).with_context(|| format!("save {}", words.join(", "))).map(drop)
 }
 
-/// [`directory`] of images that need no names in the store; its lease is the caller's.
-pub fn directory_of(store: &Store, images: &[ToSave], how: &SaveOptions, target: &Path) -> Result<()> {
+/// [`directory`] of images that need no names in the store; its lease is the caller's. Gives the entries of an OCI
+/// layout's index.
+pub fn directory_of(store: &Store, images: &[ToSave], how: &SaveOptions, target: &Path) -> Result<Vec<Descriptor>> {
     let occupied = target.symlink_metadata().is_ok()
         && !std::fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none());
     if occupied {
@@ -167,13 +171,14 @@ pub fn directory_of(store: &Store, images: &[ToSave], how: &SaveOptions, target:
         .with_context(|| format!("make a directory in {}", parent.display()))?;
     let dir = draft.path().join("dir");
     std::fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
-    match (how.format, images) {
-        (SaveFormat::DockerDir, [one]) => store.save_docker_dir(one, &dir, how.compress),
+    let written = match (how.format, images) {
+        (SaveFormat::DockerDir, [one]) => store.save_docker_dir(one, &dir, how.compress).map(|()| Vec::new()),
         (SaveFormat::DockerDir, _) => {
             Err(Error::user("a directory of Docker's format holds one image").hint("use docker-archive or oci-dir"))
         }
-        _ => store.save_oci_dir(images, &dir),
+        _ => store.save_oci_dir(images, how.layers, &dir),
     }?;
     hook::stop_at("save:written");
-    std::fs::rename(&dir, target).with_context(|| format!("write {}", target.display()))
+    std::fs::rename(&dir, target).with_context(|| format!("write {}", target.display()))?;
+    Ok(written)
 }

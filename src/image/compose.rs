@@ -1,9 +1,6 @@
 //! Making images of layers and configs: `commit`, and whatever else adds layers.
 
-use super::gzip::ParallelGzip;
-use super::manifest::{
-    DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, docker_layer, oci_layer,
-};
+use super::manifest::{DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, docker_layer, oci_layer};
 use super::{Decoder, Descriptor, Digest, History, Image, ImageConfig, Manifest, RootFs, Store};
 use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -48,29 +45,23 @@ impl Format {
 const EMPTY_TAR: u64 = 1024;
 
 impl Store {
-    /// Compresses a layer tar into the store, reading it once; `None` when it has no members. Starts threads.
+    /// Puts a layer tar into the store, reading it once; `None` when it has no members. It stays as it is: only what
+    /// leaves the host is compressed ([`Store::packed_layer`], push), so most layers never are.
     pub fn put_layer(&self, tar: &mut impl Read) -> Result<Option<StoredLayer>> {
-        let mut blob = ParallelGzip::new(self.writer(None, None)?)?;
-        let mut hash = Sha256::new();
+        let mut blob = self.writer(None, None)?;
         let mut buffer = vec![0; 256 << 10];
-        let mut total = 0;
         loop {
-            let n = tar.read(&mut buffer).context("read the layer")?;
-            if n == 0 {
-                break;
+            match tar.read(&mut buffer).context("read the layer")? {
+                0 => break,
+                n => blob.write_all(&buffer[..n]).context("store the layer")?,
             }
-            hash.update(&buffer[..n]);
-            blob.write_all(&buffer[..n]).context("store the layer")?;
-            total += n as u64;
-        }
-        let blob = blob.finish()?;
-        if total <= EMPTY_TAR {
-            return Ok(None);
         }
         let size = blob.written();
+        if size <= EMPTY_TAR {
+            return Ok(None);
+        }
         let digest = blob.commit()?;
-        let media_type = OCI_LAYER_GZIP.into();
-        Ok(Some(StoredLayer { digest, diff_id: Digest::from_hash(hash), size, media_type }))
+        Ok(Some(StoredLayer { diff_id: digest.clone(), digest, size, media_type: OCI_LAYER.into() }))
     }
 
     /// Checks that a layer of the store is what its uncompressed tar and its media type are said to be; the blob's own

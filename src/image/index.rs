@@ -18,6 +18,8 @@ const ORIGINAL: &str = "io.coracle.original";
 const CONFIG: &str = "io.coracle.config";
 /// `repository@digest` as the registry knows it.
 const SOURCE: &str = "io.coracle.source";
+/// Beside [`SOURCE`]: the image was made here, and the registry has it from us, where layers may be compressed.
+const MADE: &str = "io.coracle.made";
 /// Id of a manifest list.
 pub(super) const LIST: &str = "io.coracle.list";
 /// Of a manifest list: a JSON object of the places that members' layers can be fetched from, by their manifests' digests.
@@ -38,6 +40,8 @@ pub(super) struct IndexEntry {
     pub config: Option<Digest>,
     /// `repository@digest`.
     pub source: Option<String>,
+    /// Made here, and pushed to `source`.
+    pub made: bool,
     /// Of manifest lists of our own.
     pub list: Option<String>,
     pub sources: Option<String>,
@@ -78,6 +82,7 @@ impl IndexEntry {
             name,
             config: note(CONFIG).and_then(|d| Digest::parse(d).ok()),
             source: note(SOURCE).cloned(),
+            made: note(MADE).is_some(),
             list: note(LIST).cloned(),
             sources: note(SOURCES).cloned(),
             created: note(CREATED).cloned(),
@@ -133,15 +138,28 @@ impl Store {
             (None, None) => None,
         };
         let name = name.tag.as_ref().map(|_| Reference { digest: None, ..name.clone() });
-        self.list_manifest(manifest, name.as_ref(), source)
+        self.list_manifest(manifest, name.as_ref(), source, false)
+    }
+
+    /// [`Store::tag`] for an image that was made here: since its push a registry knows it as `name@digest`, which is
+    /// another manifest.
+    pub fn tag_pushed(&self, manifest: &Descriptor, name: &Reference, digest: &Digest) -> Result<()> {
+        let source = format!("{}@{digest}", name.repository());
+        self.list_manifest(manifest, Some(name), Some(source), true)
     }
 
     /// Lists an image without a name (`load` of an archive that names none).
     pub fn keep(&self, manifest: &Descriptor) -> Result<()> {
-        self.list_manifest(manifest, None, None)
+        self.list_manifest(manifest, None, None, false)
     }
 
-    fn list_manifest(&self, manifest: &Descriptor, name: Option<&Reference>, source: Option<String>) -> Result<()> {
+    fn list_manifest(
+        &self,
+        manifest: &Descriptor,
+        name: Option<&Reference>,
+        source: Option<String>,
+        made: bool,
+    ) -> Result<()> {
         let mut entry = self.oci_descriptor(manifest)?;
         let name = name.map(Reference::canonical);
         if let Some(name) = &name {
@@ -149,6 +167,9 @@ impl Store {
         }
         if let Some(source) = source {
             entry.annotations.insert(SOURCE.into(), source);
+        }
+        if made {
+            entry.annotations.insert(MADE.into(), "true".into());
         }
         // Blobs and layers must be on disk before anything refers to them.
         self.sync()?;
@@ -167,6 +188,7 @@ impl Store {
                 Some(first) if known => {
                     if let Some(source) = entry.annotations.get(SOURCE) {
                         first.annotations.insert(SOURCE.into(), source.clone());
+                        first.annotations.remove(MADE);
                     }
                 }
                 _ => entries.push(entry),

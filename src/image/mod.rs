@@ -34,7 +34,7 @@ mod unpack;
 
 pub use apply::{Limits, OVERRIDE_STAT, Owners, apply};
 pub use archive::decompressed;
-pub use archive::{ImportOptions, Loaded, ReadProgress, SaveFormat, ToSave, What};
+pub use archive::{ImportOptions, Layers as SaveLayers, Loaded, ReadProgress, SaveFormat, ToSave, What};
 pub use blobs::BlobWriter;
 pub use check::{BadBlob, BadLayer, Checked, JOB as CHECK_JOB, Wrong, job as check_job};
 pub use compose::{Format, StoredLayer, fill_history};

@@ -36,7 +36,7 @@ pub struct Image {
     pub names: Vec<String>,
     /// `repository@digest` under which it was pulled: the index's digest where it came from an index.
     pub repo_digests: Vec<String>,
-    /// This very manifest came from a registry, or went there: others of the same id need not have.
+    /// This very manifest came from a registry, or is there: others of the same id need not be.
     pub from_registry: bool,
     pub config: ImageConfig,
     /// Lowest first.
@@ -229,6 +229,7 @@ impl Store {
             name: None,
             config: None,
             source: None,
+            made: false,
             list: None,
             sources: None,
             created: None,
@@ -262,7 +263,8 @@ impl Store {
             if same {
                 names.extend(other.name.as_ref().map(Reference::canonical));
                 repo_digests.extend(other.source.clone());
-                from_registry |= other.source.is_some() && (other.is_list() || other.original == original);
+                let theirs = other.source.is_some() && !other.made;
+                from_registry |= theirs && (other.is_list() || other.original == original);
             }
         }
         for list in [&mut names, &mut repo_digests] {

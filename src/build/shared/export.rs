@@ -2,12 +2,12 @@
 
 use super::ask::{To, ToKind};
 use super::form::{self, CACHE_CONFIG};
-use crate::build::cache::Record;
+use crate::build::cache::{Layer, Record};
 use crate::engine::Ctx;
 use crate::engine::push::{self, Request};
 use crate::error::{Context, Result};
 use crate::image::{
-    Descriptor, Digest, Index, LayoutDir, Manifest, OCI_INDEX, OCI_MANIFEST, Store, StoredLayer, chain_ids,
+    Descriptor, Digest, Index, LayoutDir, Manifest, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Store, StoredLayer, chain_ids,
 };
 use crate::registry::{Progress, PullOptions};
 use base64::Engine;
@@ -39,8 +39,27 @@ fn least(records: &BTreeMap<String, Record>, images: &[Vec<StoredLayer>]) -> BTr
 
 /// The records of one image, for its configuration.
 pub fn inline(records: &BTreeMap<String, Record>, image: &[StoredLayer]) -> Result<String> {
-    let list = form::write(&least(records, &[image.to_vec()]))?;
+    let mut records = least(records, &[image.to_vec()]);
+    for layer in records.values_mut().filter_map(|r| r.layer.as_mut()) {
+        // Readers go by the content, and look for its blob in the image's manifest. What it is compressed by here must
+        // not be seen in the image's id.
+        (layer.digest, layer.size, layer.media_type) = (layer.diff_id.clone(), 0, OCI_LAYER.into());
+    }
+    let list = form::write(&records)?;
     Ok(base64::engine::general_purpose::STANDARD.encode(list))
+}
+
+/// Has uncompressed layers compressed, as they are in images that are pushed.
+fn pack(store: &Store, records: &mut BTreeMap<String, Record>) -> Result<()> {
+    let mut done: BTreeMap<Digest, Layer> = BTreeMap::new();
+    for layer in records.values_mut().filter_map(|r| r.layer.as_mut()) {
+        if !done.contains_key(&layer.digest) {
+            let packed = store.packed_layer(&layer.clone().stored())?;
+            done.insert(layer.digest.clone(), Layer::of(&packed));
+        }
+        layer.clone_from(&done[&layer.digest]);
+    }
+    Ok(())
 }
 
 /// Writes the cache; blobs that the store lacks must have been fetched.
@@ -53,7 +72,10 @@ pub fn export(
     options: &PullOptions,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let records = if to.max { records.clone() } else { least(records, images) };
+    let mut records = if to.max { records.clone() } else { least(records, images) };
+    if !matches!(to.kind, ToKind::Inline) {
+        pack(store, &mut records)?;
+    }
     let config = form::write(&records)?;
     let mut layers: Vec<Descriptor> = Vec::new();
     for layer in records.values().filter_map(|r| r.layer.as_ref()) {

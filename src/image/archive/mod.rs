@@ -11,7 +11,7 @@ mod source;
 
 pub(super) use docker::layer_type;
 pub use import::ImportOptions;
-pub use save::{SaveFormat, ToSave, What};
+pub use save::{Layers, SaveFormat, ToSave, What};
 pub use source::decompressed;
 
 use super::{Descriptor, Reference, Store};
