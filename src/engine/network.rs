@@ -220,8 +220,10 @@ pub fn prune(ctx: &Ctx, gone: &[String], dry_run: bool, wanted: &dyn Fn(&Network
     Ok(removed)
 }
 
-/// Makes sure that the networks of a new container exist, under their full names, and hold the addresses asked for.
+/// Makes sure that the networks of a new container exist, under their full names, and hold the addresses asked for; or
+/// that the options of another mode can be understood.
 pub(super) fn settle(ctx: &Ctx, mode: &mut NetMode) -> Result<()> {
+    crate::net::check(mode)?;
     let NetMode::Networks(endpoints) = mode else { return Ok(()) };
     for endpoint in endpoints {
         let network = networks::resolve(&ctx.paths, &endpoint.network)?;

@@ -113,7 +113,9 @@ impl Helper {
     /// Why it died, in its own words.
     fn failure(&self) -> Error {
         let text = self.messages();
-        let last: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty() && !is_chatter(l)).collect();
+        let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !is_chatter(l));
+        // What is wrong with an option is said before the list of all.
+        let last: Vec<&str> = lines.take_while(|l| !l.starts_with("Usage:")).collect();
         let said = match last.is_empty() {
             true => String::new(),
             false => format!(": {}", last[last.len().saturating_sub(2)..].join("; ")),
@@ -168,9 +170,18 @@ impl Drop for Helper {
 
 /// Lines of slirp4netns and pasta that explain no failure.
 fn is_chatter(line: &str) -> bool {
-    ["Failed to send", "sent tapfd", "received tapfd", "Starting slirp", "* ", "enable ", "parent failed"]
-        .iter()
-        .any(|p| line.starts_with(p))
+    [
+        "Failed to send",
+        "sent tapfd",
+        "received tapfd",
+        "Starting slirp",
+        "* ",
+        "enable ",
+        "parent failed",
+        "WARNING: Supp",
+    ]
+    .iter()
+    .any(|p| line.starts_with(p))
 }
 
 /// A file for messages that can't grow: a helper that complains for a year costs no memory.
@@ -228,8 +239,9 @@ mod tests {
 
     #[test]
     fn a_failed_start_says_why() {
+        assert!(is_chatter("WARNING: Support for IPv6 is experimental"));
         let (reading, writing) = pipe().unwrap();
-        let args = ["-c", "echo 'sent tapfd=5'; echo 'no tun device' >&2; exit 1"];
+        let args = ["-c", "echo 'sent tapfd=5'; echo 'no tun device' >&2; echo Usage: x; echo '  -y'; exit 1"];
         let mut helper = Helper::start("sh", command(Path::new("/bin/sh"), args), &[writing.as_fd()], None).unwrap();
         drop(writing);
         let e = helper.await_ready(reading.as_fd()).unwrap_err();

@@ -1,9 +1,10 @@
 //! The options of `--network slirp4netns:…` and what follows from them.
 
 use crate::error::{Error, Result};
+use crate::net::pasta_options::PastaOptions;
 use crate::spec::model::NetMode;
 use ipnet::Ipv4Net;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 /// As podman's users know it; every container has it to itself.
 const DEFAULT_CIDR: &str = "10.0.2.0/24";
@@ -72,7 +73,44 @@ impl SlirpOptions {
                 }
             }
         }
+        if out.outbound6.is_some() && !out.ipv6 {
+            return Err(Error::user("use --network slirp4netns:outbound_addr6 with enable_ipv6=false"));
+        }
         Ok(out)
+    }
+
+    /// Whether the host has what outgoing connections are to use: slirp4netns would say nothing, and lose them all.
+    ///
+    /// # Errors
+    /// `Kind::User`, with the option.
+    pub fn check_outbound(&self) -> Result<()> {
+        for (option, value, ipv4) in
+            [("outbound_addr", &self.outbound, true), ("outbound_addr6", &self.outbound6, false)]
+        {
+            let Some(value) = value else { continue };
+            let bad = |why: String| Err(Error::user(format!("use --network slirp4netns:{option}={value}: {why}")));
+            match value.parse::<IpAddr>() {
+                Ok(ip) if ip.is_ipv4() != ipv4 => {
+                    return bad(format!("not an IPv{} address", if ipv4 { 4 } else { 6 }));
+                }
+                Ok(ip) => {
+                    if let Err(e) = UdpSocket::bind((ip, 0)) {
+                        return match e.kind() {
+                            std::io::ErrorKind::AddrNotAvailable => bad("this host does not have that address".into()),
+                            _ => bad(e.to_string()),
+                        };
+                    }
+                }
+                Err(_) => {
+                    let known = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+                        .is_ok_and(|s| rustix::net::netdevice::name_to_index(&s, value).is_ok());
+                    if !known {
+                        return bad("neither an address nor an interface of this host".into());
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     pub fn gateway(&self) -> Ipv4Addr {
@@ -94,7 +132,7 @@ impl SlirpOptions {
 pub fn reaches_host_loopback(mode: &NetMode) -> bool {
     match mode {
         NetMode::Slirp4netns(options) => SlirpOptions::parse(options).is_ok_and(|o| o.host_loopback),
-        NetMode::Pasta(options) => options.iter().any(|o| o == "--map-gw"),
+        NetMode::Pasta(options) => PastaOptions::parse(options).is_ok_and(|o| o.has(&["--map-gw"])),
         _ => false,
     }
 }
@@ -126,6 +164,19 @@ mod tests {
         let loopback = vec!["allow_host_loopback=true".to_owned()];
         assert!(reaches_host_loopback(&NetMode::Slirp4netns(loopback)));
         assert!(!reaches_host_loopback(&NetMode::Default));
+    }
+
+    #[test]
+    fn outgoing_addresses_are_the_hosts() {
+        let check = |text: &str| parse(text).unwrap().check_outbound();
+        for good in ["", "outbound_addr=127.0.0.1", "outbound_addr=lo,outbound_addr6=lo"] {
+            check(good).unwrap();
+        }
+        for bad in ["outbound_addr=192.0.2.213", "outbound_addr=::1", "outbound_addr6=127.0.0.1", "outbound_addr=no0"] {
+            let e = check(bad).unwrap_err().to_string();
+            assert!(e.contains(bad), "{e}");
+        }
+        assert!(parse("enable_ipv6=false,outbound_addr6=::1").is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use crate::error::{Context, Error, Result};
 use crate::net::helper::{Helper, command, find_program};
 use crate::net::options::{MTU, SlirpOptions};
+use crate::net::pasta_options::PastaOptions;
 use crate::stage;
 use crate::state::container::NetworkState;
 use ipnet::IpNet;
@@ -29,55 +30,51 @@ pub(super) struct Starting {
     ready: OwnedFd,
 }
 
-/// What pasta gives a container; user options may change it, [`super::facts`] then finds out.
-pub(super) fn state() -> NetworkState {
-    let options = SlirpOptions::default();
-    NetworkState {
-        mode: NAME.into(),
-        ip: options.address().to_string(),
-        prefix: options.network.prefix_len(),
-        gateway: options.gateway().to_string(),
-        dns: options.dns().to_string(),
-        ..NetworkState::default()
-    }
-}
-
-fn arguments(user: &[String], pid_file: &Path, pid: i32) -> Vec<OsString> {
-    let state = state();
-    let given = |names: &[&str]| user.iter().any(|o| names.contains(&o.split('=').next().unwrap_or(o)));
+fn arguments(user: &PastaOptions, state: &NetworkState, pid_file: &Path, pid: i32) -> Vec<OsString> {
+    let usual = SlirpOptions::default();
     let mut args: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
-    add(&["--foreground", "--quiet", "--config-net"]);
-    if !given(&["-a", "--address"]) {
-        add(&["--address", &state.ip, "--netmask", &state.prefix.to_string()]);
+    add(&["--foreground", "--config-net"]);
+    if !user.has(&["--debug", "--trace", "--quiet"]) {
+        add(&["--quiet"]);
     }
-    if !given(&["-g", "--gateway"]) {
+    let ipv4 = !user.has(&["--ipv6-only"]);
+    if ipv4 && !user.has(&["--address"]) {
+        add(&["--address", &state.ip]);
+        if !user.has(&["--netmask"]) {
+            add(&["--netmask", &usual.network.prefix_len().to_string()]);
+        }
+    }
+    if ipv4 && !user.has(&["--gateway"]) {
         add(&["--gateway", &state.gateway]);
     }
-    if !given(&["--dns-forward"]) {
+    if ipv4 && !user.has(&["--dns-forward"]) {
         add(&["--dns-forward", &state.dns]);
     }
-    if !given(&["-I", "--ns-ifname"]) {
+    if !user.has(&["--ns-ifname"]) {
         add(&["--ns-ifname", "tap0"]);
     }
-    if !given(&["-m", "--mtu"]) {
+    if !state.mac.is_empty() && !user.has(&["--ns-mac-addr"]) {
+        add(&["--ns-mac-addr", &state.mac]);
+    }
+    if !user.has(&["--mtu"]) {
         add(&["--mtu", &MTU.to_string()]);
     }
     // It would forward every port that is bound on either side: publishing is our forwarder's work.
-    for (short, long) in [("-t", "--tcp-ports"), ("-u", "--udp-ports"), ("-T", "--tcp-ns"), ("-U", "--udp-ns")] {
-        if !given(&[short, long]) {
-            add(&[short, "none"]);
+    for option in ["--tcp-ports", "--udp-ports", "--tcp-ns", "--udp-ns"] {
+        if !user.has(&[option]) {
+            add(&[option, "none"]);
         }
     }
-    // Else the gateway's address leads to the host's loopback. `--map-gw` is podman's word for leaving it so.
     // As root it would become nobody, who may not enter the container's namespaces.
-    if rustix::process::geteuid().is_root() && !given(&["--runas"]) {
+    if rustix::process::geteuid().is_root() && !user.has(&["--runas"]) {
         add(&["--runas", "0:0"]);
     }
-    if !given(&["--map-gw", "--no-map-gw"]) {
+    // Else the gateway's address leads to the host's loopback. `--map-gw` is podman's word for leaving it so.
+    if !user.has(&["--map-gw", "--no-map-gw"]) {
         add(&["--no-map-gw"]);
     }
-    args.extend(user.iter().filter(|o| *o != "--map-gw").map(OsString::from));
+    args.extend(user.words().map(OsString::from));
     args.extend(["--pid".into(), pid_file.into(), pid.to_string().into()]);
     args
 }
@@ -90,9 +87,10 @@ pub(super) struct Guest<'a> {
     pub gateways: &'a [IpAddr],
 }
 
-/// Starts it for the namespaces of process `pid`; `run_dir` holds a fifo until it is ready.
-pub(super) fn start(user: &[String], pid: i32, run_dir: &Path) -> Result<Starting> {
-    launch(run_dir, |fifo| arguments(user, fifo, pid))
+/// Starts it for the namespaces of process `pid`, with the addresses of `state` where the user has not said anything
+/// else; `run_dir` holds a fifo until it is ready.
+pub(super) fn start(user: &PastaOptions, state: &NetworkState, pid: i32, run_dir: &Path) -> Result<Starting> {
+    launch(run_dir, |fifo| arguments(user, state, fifo, pid))
 }
 
 /// Starts it there with an interface that is left down and without an address.
@@ -172,16 +170,18 @@ mod tests {
 
     fn args(user: &[&str]) -> String {
         let user: Vec<String> = user.iter().map(|s| (*s).to_owned()).collect();
-        let words = arguments(&user, Path::new("/p"), 7);
+        let user = PastaOptions::parse(&user).unwrap();
+        let words = arguments(&user, &user.state(None), Path::new("/p"), 7);
         words.iter().map(|w| w.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn closed_by_default_and_open_to_user_options() {
         let plain = args(&[]);
-        assert!(plain.contains("--no-map-gw") && plain.contains("-T none") && plain.ends_with("--pid /p 7"));
-        let user = args(&["--map-gw", "-T", "5432", "--mtu=1500"]);
-        assert!(!user.contains("map-gw") && !user.contains("-T none") && !user.contains("65520"));
-        assert!(user.contains("-T 5432 --mtu=1500"));
+        assert!(plain.contains("--no-map-gw") && plain.contains("--tcp-ns none") && plain.ends_with("--pid /p 7"));
+        let user = args(&["--map-gw", "-T", "5432", "--mtu=1500", "-t80"]);
+        assert!(!user.contains("map-gw") && !user.contains("tcp-ns none") && !user.contains("65520"));
+        assert!(user.contains("-T 5432 --mtu=1500 -t80") && !user.contains("tcp-ports none"));
+        assert!(!args(&["-6"]).contains("10.0.2"));
     }
 }

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::net::facts::Facts;
 use crate::net::helper::Helper;
 use crate::net::options::SlirpOptions;
+use crate::net::pasta_options::PastaOptions;
 use crate::net::{HostPorts, Listener, Places, PortChange, forward, pasta, places, slirp};
 use crate::spec::model::{Etc, NetMode, Network};
 use crate::state::container::NetworkState;
@@ -91,7 +92,7 @@ pub fn expected(spec: &Network, ports: &HostPorts) -> NetworkState {
         NetMode::Default => slirp::state(&SlirpOptions::default(), mac),
         // Bad options are reported by setup.
         NetMode::Slirp4netns(options) => slirp::state(&SlirpOptions::parse(options).unwrap_or_default(), mac),
-        NetMode::Pasta(_) => pasta::state(),
+        NetMode::Pasta(options) => PastaOptions::parse(options).unwrap_or_default().state(mac),
         NetMode::None => named("none"),
         NetMode::Host => named("host"),
         NetMode::Container(id) => named(&format!("container:{id}")),
@@ -107,6 +108,18 @@ pub fn expected(spec: &Network, ports: &HostPorts) -> NetworkState {
 /// Modes whose ports are forwarded; in the others the container's ports are the host's, another container's, or nobody's.
 fn published(mode: &NetMode) -> bool {
     !matches!(mode, NetMode::None | NetMode::Host | NetMode::Container(_))
+}
+
+/// Whether the options of a mode can be understood; what they need of the host is seen at the start.
+///
+/// # Errors
+/// `Kind::User`, with the option.
+pub fn check(mode: &NetMode) -> Result<()> {
+    match mode {
+        NetMode::Slirp4netns(options) => SlirpOptions::parse(options).map(drop),
+        NetMode::Pasta(options) => PastaOptions::parse(options).map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// Starts what the network mode asks for and returns when the container can use it.
@@ -129,7 +142,7 @@ pub fn setup(mut request: NetRequest<'_>) -> Result<Active> {
             let helper = slirp::start(&SlirpOptions::parse(options)?, &active.state, request.init_pid)?.finish()?;
             active.helpers.push(helper);
         }
-        NetMode::Pasta(options) => with_pasta(&request, options, &mut active)?,
+        NetMode::Pasta(options) => with_pasta(&request, &PastaOptions::parse(options)?, &mut active)?,
         NetMode::Container(_) => {
             let joined = request.joined.cloned().unwrap_or_default();
             active.state = NetworkState { mode: active.state.mode, ports: Vec::new(), ..joined };
@@ -155,9 +168,9 @@ fn way_out(request: &NetRequest<'_>, active: &mut Active) -> Result<()> {
         }
         Err(e) => e,
     };
-    let ports = std::mem::take(&mut active.state.ports);
-    active.state = NetworkState { ports, ..pasta::state() };
-    let Err(second) = with_pasta(request, &[], active) else {
+    let (options, ports) = (PastaOptions::default(), std::mem::take(&mut active.state.ports));
+    active.state = NetworkState { ports, ..options.state(request.spec.mac.as_deref()) };
+    let Err(second) = with_pasta(request, &options, active) else {
         return Ok(());
     };
     let ports = std::mem::take(&mut active.state.ports);
@@ -166,8 +179,8 @@ fn way_out(request: &NetRequest<'_>, active: &mut Active) -> Result<()> {
     Ok(())
 }
 
-fn with_pasta(request: &NetRequest<'_>, options: &[String], active: &mut Active) -> Result<()> {
-    let helper = pasta::start(options, request.init_pid, request.run_dir)?.finish(request.run_dir)?;
+fn with_pasta(request: &NetRequest<'_>, options: &PastaOptions, active: &mut Active) -> Result<()> {
+    let helper = pasta::start(options, &active.state, request.init_pid, request.run_dir)?.finish(request.run_dir)?;
     active.helpers.push(helper);
     learn(&mut active.state, request.init_pid);
     Ok(())

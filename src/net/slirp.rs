@@ -39,6 +39,7 @@ pub(super) fn state(options: &SlirpOptions, mac: Option<&str>) -> NetworkState {
 
 /// Starts it for the namespaces of process `pid`.
 pub(super) fn start(options: &SlirpOptions, state: &NetworkState, pid: i32) -> Result<Starting> {
+    options.check_outbound()?;
     let configure = ["--configure".to_owned(), format!("--macaddress={}", state.mac)];
     launch(options, &configure, TAP, pid)
 }
@@ -95,7 +96,7 @@ fn explain(e: Error) -> Error {
     if text.contains("/dev/net/tun") {
         return e.kind(Kind::Unsupported).hint("make the device usable: chmod 666 /dev/net/tun");
     }
-    if text.contains("unrecognized option") || text.contains("Usage:") {
+    if text.contains("unrecognized option") {
         return e.kind(Kind::Unsupported).hint(format!("{NAME} is too old: 1.1.9 or newer is needed"));
     }
     e
