@@ -264,6 +264,15 @@ fn heals_records() {
     };
     set_mode(&f.root("layers"), 0o777);
     f.heals("its mode is 777", true);
+    // What is behind a closed directory can only be seen once it is open.
+    for closed in ["containers", "blobs/sha256", "volumes", "names", "."] {
+        set_mode(&f.root(closed), 0);
+        f.heals("its mode is 0", true);
+    }
+    // A name that leads elsewhere is given back, not just taken away.
+    fs::remove_file(f.root("names/user")).unwrap();
+    std::os::unix::fs::symlink("nowhere", f.root("names/user")).unwrap();
+    f.heals("does not lead to it", true);
     fs::write(f.root("index.json"), "{").unwrap();
     let report = f.check("--repair", 0);
     assert_eq!(report["findings"][0]["outcome"], "repaired", "{report:#}");

@@ -100,8 +100,9 @@ fn target(paths: &Paths, name: &str) -> Option<String> {
     hex.then_some(id)
 }
 
-/// Links are removed under one lock only and after a second look, so nobody's fresh claim is removed.
-fn drop_stale(paths: &Paths, name: &str) -> Result<()> {
+/// Removes a name that no container has. Links are removed under one lock only and after a second look, so nobody's
+/// fresh claim is removed.
+pub fn drop_stale(paths: &Paths, name: &str) -> Result<()> {
     let _guard = guard(paths)?;
     if owner(paths, name).is_none() {
         let link = paths.names().join(name);

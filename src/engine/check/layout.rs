@@ -1,6 +1,6 @@
 //! The store's directories: there, ours, closed to others, of a version we know.
 
-use super::{Found, Remedy, damage, leftover};
+use super::{Found, Remedy, damage, leftover, repair};
 use crate::engine::Ctx;
 use crate::error::{Context, Result};
 use crate::state::store;
@@ -10,20 +10,25 @@ use std::path::Path;
 /// Whether there is something to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Store {
-    Absent,
-    Usable,
+    /// There is none, or it can't be looked into.
+    Closed,
+    Open,
 }
 
-pub(super) fn check(ctx: &Ctx, found: &mut Vec<Found>) -> Result<Store> {
+/// Checks the directories; with `repairing` their modes are set at once, for nothing behind them can be seen before.
+pub(super) fn check(ctx: &Ctx, repairing: bool, found: &mut Vec<Found>) -> Result<Store> {
     let paths = &ctx.paths;
     let data = &paths.data;
     if !data.try_exists().with_context(|| format!("look at {}", data.display()))? {
-        return Ok(Store::Absent);
+        return Ok(Store::Closed);
+    }
+    if !directory(data, repairing, found) {
+        return Ok(Store::Closed);
     }
     match store::check(paths) {
         Ok(true) => {}
         Ok(false) if std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_none()) => {
-            return Ok(Store::Absent);
+            return Ok(Store::Closed);
         }
         Ok(false) => found.push(leftover(
             format!("file {}", data.join("version").display()),
@@ -40,11 +45,12 @@ pub(super) fn check(ctx: &Ctx, found: &mut Vec<Found>) -> Result<Store> {
                 "nothing; use a newer coracle, or another --root",
                 Remedy::None,
             ));
-            return Ok(Store::Absent);
+            return Ok(Store::Closed);
         }
     }
-    for dir in store::DIRECTORIES.iter().map(|name| data.join(name)).chain([data.clone(), paths.blobs()]) {
-        directory(&dir, found);
+    let mut open = true;
+    for dir in store::DIRECTORIES.iter().map(|name| data.join(name)).chain([paths.blobs()]) {
+        open &= directory(&dir, repairing, found);
     }
     for entry in std::fs::read_dir(data).with_context(|| format!("read {}", data.display()))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -67,16 +73,17 @@ pub(super) fn check(ctx: &Ctx, found: &mut Vec<Found>) -> Result<Store> {
             ));
         }
     }
-    Ok(Store::Usable)
+    Ok(if open { Store::Open } else { Store::Closed })
 }
 
-fn directory(dir: &Path, found: &mut Vec<Found>) {
+/// Whether what the directory holds can be seen.
+fn directory(dir: &Path, repairing: bool, found: &mut Vec<Found>) -> bool {
     let object = || format!("directory {}", dir.display());
     // A link to another disk is the user's choice; what it leads to counts.
     let meta = match dir.metadata() {
         Ok(meta) => meta,
         // Made when it is needed.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && dir.symlink_metadata().is_err() => return,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && dir.symlink_metadata().is_err() => return true,
         Err(e) => {
             found.push(damage(
                 object(),
@@ -85,11 +92,13 @@ fn directory(dir: &Path, found: &mut Vec<Found>) {
                 "nothing; make it reachable again",
                 Remedy::None,
             ));
-            return;
+            return false;
         }
     };
+    let readable = meta.mode() & 0o700 == 0o700;
     if !meta.is_dir() {
         found.push(damage(object(), "it is no directory", "commands fail", "nothing; move it away", Remedy::None));
+        return false;
     } else if meta.uid() != rustix::process::geteuid().as_raw() {
         found.push(damage(
             object(),
@@ -106,5 +115,14 @@ fn directory(dir: &Path, found: &mut Vec<Found>) {
             "sets it to 700",
             Remedy::Mode(dir.to_path_buf(), 0o700),
         ));
+        if repairing && !readable {
+            let result = repair::set_mode(dir, 0o700);
+            let healed = result.is_ok();
+            if let Some(last) = found.last_mut() {
+                last.finding.outcome = Some(repair::outcome(result));
+            }
+            return healed;
+        }
     }
+    readable
 }

@@ -92,8 +92,10 @@ enum Remedy {
     MakeFile(PathBuf, Vec<u8>),
     /// Move it to the trash.
     Discard(PathBuf),
-    /// A file or link that carries nothing.
+    /// A file that carries nothing.
     Unlink(PathBuf),
+    /// A name that leads nowhere, if it still does.
+    Unname(String),
     Name {
         name: String,
         id: String,
@@ -165,7 +167,8 @@ pub fn check(ctx: &Ctx, options: Options<'_>) -> Result<Report> {
         volumes: 0,
         findings: Vec::new(),
     };
-    let mut found = look(ctx, options.quick, &mut report)?;
+    let repairing = options.repair.is_some();
+    let mut found = look(ctx, options.quick, repairing, &mut report)?;
     if let Some(how) = options.repair {
         repair::all(ctx, &mut found, how);
         // A manifest that came back names blobs that could not be looked at before.
@@ -174,7 +177,7 @@ pub fn check(ctx: &Ctx, options: Options<'_>) -> Result<Report> {
             if !healed {
                 break;
             }
-            let mut more = look(ctx, options.quick, &mut report)?;
+            let mut more = look(ctx, options.quick, repairing, &mut report)?;
             more.retain(|f| !found.iter().any(|old| old.finding.object == f.finding.object));
             if more.is_empty() {
                 break;
@@ -190,9 +193,9 @@ pub fn check(ctx: &Ctx, options: Options<'_>) -> Result<Report> {
     Ok(report)
 }
 
-fn look(ctx: &Ctx, quick: bool, report: &mut Report) -> Result<Vec<Found>> {
+fn look(ctx: &Ctx, quick: bool, repairing: bool, report: &mut Report) -> Result<Vec<Found>> {
     let mut found = Vec::new();
-    if layout::check(ctx, &mut found)? == layout::Store::Absent {
+    if layout::check(ctx, repairing, &mut found)? == layout::Store::Closed {
         return Ok(found);
     }
     {

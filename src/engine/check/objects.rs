@@ -114,7 +114,7 @@ pub(super) fn names(ctx: &Ctx, found: &mut Vec<Found>) {
                 "no container has it",
                 "none: whoever wants it gets it",
                 "removes it",
-                Remedy::Unlink(path),
+                Remedy::Unname(name),
             ));
         }
     }

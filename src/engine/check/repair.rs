@@ -31,7 +31,7 @@ pub(super) fn all(ctx: &Ctx, found: &mut [Found], how: &PullOptions) {
     collect(ctx, found);
 }
 
-fn outcome(result: Result<()>) -> Outcome {
+pub(super) fn outcome(result: Result<()>) -> Outcome {
     match result {
         Ok(()) => Outcome::Repaired,
         Err(e) => Outcome::Failed(e.to_string()),
@@ -40,14 +40,13 @@ fn outcome(result: Result<()>) -> Outcome {
 
 /// What needs no other object; `None` for the rest.
 fn simple(ctx: &Ctx, remedy: &Remedy) -> Option<Result<()>> {
-    use std::os::unix::fs::PermissionsExt;
     Some(match remedy {
-        Remedy::Mode(dir, mode) => std::fs::set_permissions(dir, std::fs::Permissions::from_mode(*mode))
-            .with_context(|| format!("set the mode of {}", dir.display())),
+        Remedy::Mode(dir, mode) => set_mode(dir, *mode),
         Remedy::MakeDir(dir) => make_dir(dir),
         Remedy::MakeFile(path, text) => atomic::write(path, text, Class::Durable),
         Remedy::Discard(path) => gcdir::discard(&ctx.paths, path).map(drop).or_else(|_| gcdir::remove_tree(path)),
         Remedy::Unlink(path) => std::fs::remove_file(path).with_context(|| format!("remove {}", path.display())),
+        Remedy::Unname(name) => names::drop_stale(&ctx.paths, name),
         Remedy::Name { name, id } => rename(ctx, name, id),
         Remedy::State(id) => ended(ctx, id),
         Remedy::Reindex => reindex(ctx),
@@ -55,6 +54,12 @@ fn simple(ctx: &Ctx, remedy: &Remedy) -> Option<Result<()>> {
         Remedy::Uncache(bad) => uncache(ctx, bad),
         Remedy::None | Remedy::Fetch(_) | Remedy::Rebuild(_) | Remedy::Collect => return None,
     })
+}
+
+pub(super) fn set_mode(dir: &Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode))
+        .with_context(|| format!("set the mode of {}", dir.display()))
 }
 
 /// The record first: one without its blob counts as none.
