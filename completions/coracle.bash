@@ -3948,7 +3948,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__ls)
-            opts="-a -q -f -n -h --all --quiet --digests --filter --format --no-trunc --noheading --sort --help"
+            opts="-a -q -f -n -h --all --quiet --digests --filter --format --no-trunc --noheading --history --sort --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4246,7 +4246,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__images)
-            opts="-a -q -f -n -h --all --quiet --digests --filter --format --no-trunc --noheading --sort --help"
+            opts="-a -q -f -n -h --all --quiet --digests --filter --format --no-trunc --noheading --history --sort --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -86,6 +86,43 @@ fn tags_history_and_removal() {
     assert_eq!(std::fs::read_dir(env.root().join("layers")).unwrap().count(), 0, "layers stay");
 }
 
+/// The orders and fields that podman's users know, by the names that podman's JSON has as well.
+#[test]
+fn lists_are_ordered_and_shown_as_podmans() {
+    let env = busybox_env!();
+    env.sh("tag busybox zeta.test/x:1").success();
+    let newer = env.run_with_stdin(["import", "-", "alpha.test/y:2"], &common::hostile::tar("file", 10)).success();
+    let (old, new) = (env.sh("images -q --no-trunc busybox").success().line(), newer.line());
+    let order = |key: &str| {
+        let out = env.run(["images", "--sort", key, "--format", "{{.Repository}}"]).success().stdout;
+        out.lines().map(String::from).collect::<Vec<_>>().join(" ")
+    };
+    for key in ["repository", "Repository", "name", "Names"] {
+        assert_eq!(order(key), "alpha.test/y localhost/busybox zeta.test/x", "{key}");
+    }
+    for key in ["size", "Size", "VirtualSize"] {
+        assert!(order(key).starts_with("alpha.test/y "), "{key}");
+    }
+    assert_eq!(order("tag"), "zeta.test/x alpha.test/y localhost/busybox");
+    assert_eq!(order("created"), order("CreatedAt"));
+    let by_id = order("Id").starts_with("alpha.test/y");
+    assert_eq!(by_id, new.trim_start_matches("sha256:") < old.trim_start_matches("sha256:"));
+    let _ = env.sh("images --sort colour").fails(125, &["colour", "repository"]);
+    let format = "{{.Id}} {{.Dangling}} {{.IsManifestList}} {{.SharedSize}} {{.ParentId}}|{{.History}}";
+    let full = old.trim_start_matches("sha256:");
+    let shown = env.run(["images", "--format", format, "zeta.test/x"]).success().line();
+    assert_eq!(shown, format!("{full} false false 0 |localhost/busybox:latest, zeta.test/x:1"));
+    let table = env.sh("images --history zeta.test/x").success().stdout;
+    assert!(table.contains("HISTORY") && table.contains("localhost/busybox:latest, zeta.test/x:1"), "{table}");
+    // Where case is ignored an object must not have the same name twice.
+    let json = env.sh("images --format json zeta.test/x").success().json();
+    let mut keys: Vec<String> = json[0].as_object().unwrap().keys().map(|k| k.to_lowercase()).collect();
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+}
+
 #[test]
 fn a_short_name_that_several_registries_have_means_its_alias() {
     let env = busybox_env!();

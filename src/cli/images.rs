@@ -36,7 +36,10 @@ pub struct Args {
     /// Leave out the heading
     #[arg(short, long)]
     noheading: bool,
-    /// Order by: created, id, repository, size, tag
+    /// Show all names of each image
+    #[arg(long, conflicts_with = "digests")]
+    history: bool,
+    /// Order by: created (newest first), id, repository, tag, size, digest
     #[arg(long, value_name = "KEY", default_value = "created")]
     sort: String,
 }
@@ -47,17 +50,22 @@ const MORE: &[Column] = &[
     extra("Created", "CREATED"),
     extra("CreatedAt", "CREATED AT"),
     extra("CreatedTime", "CREATED TIME"),
-    extra("History", "HISTORY"),
+    extra("Dangling", "DANGLING"),
+    extra("Id", "IMAGE ID"),
+    extra("IsManifestList", "LIST"),
     extra("Labels", "LABELS"),
     extra("Names", "NAMES"),
+    extra("ParentId", "PARENT ID"),
     extra("ReadOnly", "R/O"),
     extra("RepoDigests", "REPO DIGESTS"),
     extra("RepoTags", "REPO TAGS"),
+    extra("SharedSize", "SHARED SIZE"),
     extra("VirtualSize", "VIRTUAL SIZE"),
 ];
 
-fn columns(digests: bool, docker: bool) -> Vec<Column> {
+fn columns(digests: bool, history: bool, docker: bool) -> Vec<Column> {
     let digest = if digests { col("Digest", "DIGEST") } else { extra("Digest", "DIGEST") };
+    let history = if history { col("History", "HISTORY") } else { extra("History", "HISTORY") };
     let shown = [
         col("Repository", "REPOSITORY"),
         col("Tag", "TAG"),
@@ -65,8 +73,9 @@ fn columns(digests: bool, docker: bool) -> Vec<Column> {
         col("ID", "IMAGE ID"),
         col("CreatedSince", "CREATED"),
         col("Size", "SIZE"),
+        history,
     ];
-    let docker_has = ["Containers", "CreatedAt", "Labels", "ReadOnly"];
+    let docker_has = ["Containers", "CreatedAt", "Labels", "ReadOnly", "SharedSize"];
     let more = MORE.iter().copied().filter(|c| !docker || docker_has.contains(&c.field));
     shown.into_iter().chain(more).collect()
 }
@@ -99,7 +108,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     }
     let configured = docker_config::load(cx).images_format;
     let options = ListOptions { format: args.format.as_deref().or(configured.as_deref()), no_heading: args.noheading };
-    print_list(cx, options, &columns(args.digests, docker), rows)?;
+    print_list(cx, options, &columns(args.digests, args.history, docker), rows)?;
     Ok(0)
 }
 
@@ -169,6 +178,14 @@ fn row(listed: &Listed, [repository, tag, digest]: [String; 3], args: &Args, doc
         value["Names"] = json!(image.names);
         value["RepoDigests"] = json!(image.repo_digests);
         value["RepoTags"] = json!(image.names);
+        // For templates alone: beside `ID` another `Id` would confuse readers of JSON that ignore case (Go).
+        if !matches!(args.format.as_deref().map(str::trim), Some("json" | "ndjson")) {
+            value["Id"] = image.id.as_str().into();
+            value["ParentId"] = "".into();
+            value["SharedSize"] = 0.into();
+            value["Dangling"] = image.names.is_empty().into();
+            value["IsManifestList"] = listed.list.into();
+        }
     }
     value
 }
@@ -205,15 +222,17 @@ fn podman(listed: &Listed) -> Value {
 /// By creation the rows come sorted already.
 fn sort(rows: &mut [Value], key: &str) -> Result<()> {
     let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_string();
-    match key {
-        "created" => {}
+    // The names of the fields will do too.
+    match key.to_lowercase().as_str() {
+        "created" | "createdat" | "createdsince" | "createdtime" => {}
         "id" => rows.sort_by_key(|r| text(r, "ID")),
-        "repository" => rows.sort_by_key(|r| (text(r, "Repository"), text(r, "Tag"))),
+        "repository" | "name" | "names" => rows.sort_by_key(|r| (text(r, "Repository"), text(r, "Tag"))),
         "tag" => rows.sort_by_key(|r| text(r, "Tag")),
-        "size" => rows.sort_by_key(|r| r["_Bytes"].as_u64()),
-        other => {
+        "digest" => rows.sort_by_key(|r| text(r, "Digest")),
+        "size" | "virtualsize" => rows.sort_by_key(|r| r["_Bytes"].as_u64()),
+        _ => {
             return Err(
-                Error::user(format!("sort images by '{other}'")).hint("use created, id, repository, size or tag")
+                Error::user(format!("sort images by '{key}'")).hint("use created, id, repository, tag, size or digest")
             );
         }
     }
