@@ -199,3 +199,34 @@ fn questions_at_the_terminal() {
     pty.expect(" echo ");
     assert_eq!(pty.end().0, 0);
 }
+
+/// Whatever is wrong with what the user keeps logins in is told, by name, and nothing waits or reads for ever.
+#[test]
+fn files_and_helpers_of_no_use_are_named() {
+    let env = TestEnv::new();
+    let registry = registry!(env);
+    let name = registry.name("test/hello");
+    let pull = |vars: &[(&str, &str)]| {
+        let mut command = env.command(["pull", "-q", "--retry=0", &name]);
+        command.env("PATH", format!("{}:/usr/bin:/bin", env.path("bin").display())).envs(vars.iter().copied());
+        env.finish(&mut command, b"")
+    };
+    for (file, script, words) in [
+        ("text", "echo no json", ["docker-credential-text", "not JSON"]),
+        ("zero", "exec cat /dev/zero", ["docker-credential-zero", "longer than"]),
+        ("dead", "kill -9 $$", ["docker-credential-dead", "signal: 9"]),
+        ("fail", "exit 3", ["docker-credential-fail", "exit status: 3"]),
+    ] {
+        let program = env.file(&format!("bin/docker-credential-{file}"), format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        env.file("home/.docker/config.json", format!("{{\"credsStore\":\"{file}\"}}"));
+        let _ = pull(&[]).fails(125, &words);
+    }
+    let _ = pull(&[("REGISTRY_AUTH_FILE", "/dev/zero")]).fails(125, &["/dev/zero", "file too large"]);
+    let _ = pull(&[("CONTAINERS_REGISTRIES_CONF", "/dev/zero")]).fails(125, &["/dev/zero", "file too large"]);
+    let config = env.file("home/.docker/config.json", "{}");
+    std::fs::set_permissions(&config, PermissionsExt::from_mode(0)).unwrap();
+    let out = pull(&[]).code(125);
+    assert!(out.stderr.contains(".docker/config.json is left out: permission denied"), "{out}");
+    assert_eq!(out.stderr.matches("left out").count(), 1, "{out}");
+}

@@ -7,6 +7,7 @@ use super::pull::Pulled;
 use crate::error::{Context, Error, Kind, Result};
 use crate::image::{Foreign, Image, Index, Loaded, Reference, Store};
 use crate::registry::{self, Env, Event, Platform, Progress, PullOptions};
+use crate::state::text;
 use crate::userns::IdMap;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -229,7 +230,7 @@ fn own_store(env: &Env) -> Result<Foreign> {
 
 fn conf(path: &Path) -> Result<StorageTable> {
     let named = || format!("read {}", path.display());
-    match std::fs::read_to_string(path) {
+    match text::read(path) {
         Ok(text) => toml::from_str::<StorageConf>(&text)
             .map(|conf| conf.storage)
             .map_err(|e| Error::new(Kind::User, format!("{}: {}", named(), e.message()))),

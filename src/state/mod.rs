@@ -11,3 +11,4 @@ pub mod lock;
 pub mod names;
 pub mod paths;
 pub mod store;
+pub mod text;

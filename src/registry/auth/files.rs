@@ -3,6 +3,7 @@
 use super::{Login, helper};
 use crate::error::{Context, Error, Result};
 use crate::registry::options::{Credentials, Env, PullOptions};
+use crate::state::text;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -34,12 +35,16 @@ pub(super) const DOCKER_KEY: &str = "https://index.docker.io/v1/";
 pub fn lookup(domain: &str, path: &str, options: &PullOptions) -> Result<Option<Login>> {
     let (files, required) = paths(options);
     for (file, legacy) in files {
-        let text = match std::fs::read_to_string(&file) {
+        let text = match text::read(&file) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && !required => continue,
-            // Another user's runtime directory (su without a login session): not ours to read.
+            // A public image needs none. Another user's runtime directory (su without a login session) is not ours to
+            // read, but in one's home (sudo docker login) it is hardly meant so.
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied && !required => {
-                log::debug!("skipping auth file {}: {e}", file.display());
+                match options.env.home().is_some_and(|home| file.starts_with(home)) {
+                    true => log::warn!("auth file {} is left out: permission denied", file.display()),
+                    false => log::debug!("skipping auth file {}: {e}", file.display()),
+                }
                 continue;
             }
             Err(e) => return Err(e).with_context(|| format!("read auth file {}", file.display())),

@@ -9,6 +9,7 @@ use crate::registry::conf::Registries;
 use crate::registry::options::PullOptions;
 use crate::state::atomic::{self, Class};
 use crate::state::lock::Flock;
+use crate::state::text;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -248,7 +249,7 @@ fn section<'f>(fields: &'f mut Map<String, Value>, key: &str, file: &Path) -> Re
 
 /// `None` for a file that is missing or empty.
 fn parse(file: &Path) -> Result<Option<Map<String, Value>>> {
-    let text = match std::fs::read_to_string(file) {
+    let text = match text::read(file) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).with_context(|| format!("read auth file {}", file.display())),

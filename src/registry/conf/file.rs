@@ -3,6 +3,7 @@
 use super::{Env, Source};
 use crate::error::{Context, Error, Result};
 use crate::image::Reference;
+use crate::state::text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ pub fn recorded_aliases(env: &Env) -> Option<PathBuf> {
 
 /// `None` when the file does not exist.
 pub fn read(path: &Path) -> Result<Option<Conf>> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match text::read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).with_context(|| format!("read {}", path.display())),

@@ -6,6 +6,7 @@
 use super::Env;
 use crate::error::{Context, Error, Result};
 use crate::image::Reference;
+use crate::state::text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ fn check_scopes(transport: &str, name: &str, scopes: &[String], env: &Env) -> Re
     let user = env.config_home().map(|dir| dir.join("containers/policy.json"));
     let files: [Option<PathBuf>; 2] = [user, Some(env.system("etc/containers/policy.json"))];
     for file in files.into_iter().flatten() {
-        let text = match std::fs::read_to_string(&file) {
+        let text = match text::read(&file) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
             Err(e) => return Err(e).with_context(|| format!("read {}", file.display())),
