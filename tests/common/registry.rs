@@ -5,6 +5,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Whether this very process listens there: another test's may have been quicker to take the port.
+fn listens(pid: u32, port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let address = format!("0100007F:{port:04X}");
+    let inodes = table.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        (*words.get(1)? == address && *words.get(3)? == "0A").then(|| format!("socket:[{}]", words[9]))
+    });
+    let inodes: Vec<String> = inodes.collect();
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    files.filter_map(|f| std::fs::read_link(f.path()).ok()).any(|f| inodes.iter().any(|i| f.as_os_str() == i.as_str()))
+}
+
 pub struct Registry {
     child: Child,
     pub port: u16,
@@ -43,7 +56,7 @@ impl Registry {
             let mut child = command.spawn().unwrap_or_else(|e| panic!("start {program:?}: {e}"));
             let end = Instant::now() + Duration::from_secs(20);
             while Instant::now() < end && child.try_wait().unwrap().is_none() {
-                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                if listens(child.id(), port) {
                     return Some(Registry { child, port });
                 }
                 std::thread::sleep(Duration::from_millis(20));
