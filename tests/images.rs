@@ -38,6 +38,8 @@ fn load_takes_directories_and_compressed_archives() {
         env.sh(&format!("load -i {compressed}")).success();
     }
     let _ = env.sh("load -i /no/such/file").fails(125, &["/no/such/file"]);
+    // What a program before the pipe that failed leaves.
+    let _ = env.run_with_stdin(["load"], b"").fails(125, &["it is empty"]);
     env.file("junk", "not an archive at all");
     let _ = env.sh("load -i junk").fails(125, &["junk"]);
 }

@@ -225,7 +225,7 @@ fn files_and_helpers_of_no_use_are_named() {
     let _ = pull(&[("REGISTRY_AUTH_FILE", "/dev/zero")]).fails(125, &["/dev/zero", "file too large"]);
     let _ = pull(&[("CONTAINERS_REGISTRIES_CONF", "/dev/zero")]).fails(125, &["/dev/zero", "file too large"]);
     let config = env.file("home/.docker/config.json", "{}");
-    std::fs::set_permissions(&config, PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&config, PermissionsExt::from_mode(0o000)).unwrap();
     let out = pull(&[]).code(125);
     assert!(out.stderr.contains(".docker/config.json is left out: permission denied"), "{out}");
     assert_eq!(out.stderr.matches("left out").count(), 1, "{out}");

@@ -36,6 +36,10 @@ const LEGACY: [&str; 3] = ["VERSION", "json", "repositories"];
 const MAX_MEMBERS: usize = 100_000;
 
 impl Contents {
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.links.is_empty() && self.small.is_empty()
+    }
+
     pub fn of_tar(store: &Store, stream: &mut dyn BufRead, progress: ReadProgress<'_>) -> Result<Contents> {
         let mut contents = Contents::default();
         let mut tar = TarReader::new(stream);

@@ -58,18 +58,22 @@ impl Store {
     /// `layout` is the transport if it is an OCI layout.
     fn load_contents(&self, contents: &Contents, layout: &'static str) -> Result<Vec<Loaded>> {
         // Docker ≥ 25 writes both; the OCI index keeps manifests and compression as they were.
-        let loaded = match (contents.small("index.json"), contents.small("manifest.json"), contents.small("oci-layout"))
-        {
-            (Some(index), docker, Some(marker)) => {
-                super::layout::check(marker)?;
-                oci::load(self, contents, index, docker, layout)?
-            }
-            (_, Some(manifest), _) => docker::load(self, contents, manifest)?,
-            _ => {
-                return Err(Error::user("read the archive: it holds neither manifest.json nor an OCI layout")
-                    .hint("for a tar of a root file system use import"));
-            }
-        };
+        let loaded =
+            match (contents.small("index.json"), contents.small("manifest.json"), contents.small("oci-layout")) {
+                (Some(index), docker, Some(marker)) => {
+                    super::layout::check(marker)?;
+                    oci::load(self, contents, index, docker, layout)?
+                }
+                (_, Some(manifest), _) => docker::load(self, contents, manifest)?,
+                _ if contents.is_empty() => {
+                    return Err(Error::user("read the archive: it is empty")
+                        .hint("whatever was to write it has probably failed"));
+                }
+                _ => {
+                    return Err(Error::user("read the archive: it holds neither manifest.json nor an OCI layout")
+                        .hint("for a tar of a root file system use import"));
+                }
+            };
         if loaded.is_empty() {
             return Err(Error::user("read the archive: it holds no image"));
         }

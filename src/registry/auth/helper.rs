@@ -6,9 +6,11 @@ use crate::registry::fault::one_line;
 use crate::registry::options::Credentials;
 use crate::sys::signal::interrupted;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::Deserialize;
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -66,7 +68,7 @@ fn run(name: &str, verb: &str, input: &[u8]) -> Result<Option<Vec<u8>>> {
     let run = || format!("run credential helper {program}");
     let mut child = Command::new(&program)
         .arg(verb)
-        .stdin(Stdio::piped())
+        .stdin(question(input).with_context(run)?)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
@@ -75,10 +77,6 @@ fn run(name: &str, verb: &str, input: &[u8]) -> Result<Option<Vec<u8>>> {
             Some(libc::ENOENT) => e.hint("install it, or remove it from the auth file that names it"),
             _ => e,
         })?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A helper that exits without reading is judged by its exit code.
-        let _ = stdin.write_all(input);
-    }
     let answer = read(&mut child, &program, PATIENCE);
     if answer.is_err() {
         let _ = child.kill();
@@ -95,6 +93,14 @@ fn run(name: &str, verb: &str, input: &[u8]) -> Result<Option<Vec<u8>>> {
         return Err(Error::denied(format!("{}: {text}", run())));
     }
     Ok(Some(text))
+}
+
+/// What a helper is asked, as a file in memory: one that exits without reading is judged by its exit code, where a pipe
+/// would end us with SIGPIPE.
+fn question(input: &[u8]) -> Result<File> {
+    let mut file = File::from(memfd_create("coracle-helper", MemfdFlags::CLOEXEC).context("make a memfd")?);
+    file.write_all(input).and_then(|()| file.rewind()).context("write to a memfd")?;
+    Ok(file)
 }
 
 /// What the helper prints until it ends. It may have children that keep its output open (gpg-agent).
