@@ -9,6 +9,7 @@ use super::owned::Layers;
 use crate::error::{Context, Error, Result};
 use crate::stage::spawn::{Child, argv, cstring, dev_null};
 use crate::stage::{Channel, ids, program};
+use crate::state::hook;
 use crate::sys::{clone, mount, process};
 use crate::userns::find_helper;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -25,8 +26,6 @@ use std::time::{Duration, Instant};
 
 /// Name of the stage.
 pub const STAGE: &str = "fuse";
-/// f_type of statfs(2).
-const FUSE_SUPER_MAGIC: u64 = 0x6573_5546;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What to mount where.
@@ -54,9 +53,8 @@ impl Server {
     /// Unsupported without the program or /dev/fuse; its own words where it fails.
     pub fn start(pidfd: &OwnedFd, request: &Request) -> Result<(Server, OwnedFd)> {
         let missing = |what: &str| Error::unsupported(format!("mount with fuse-overlayfs: {what}"));
-        let binary = find_helper("fuse-overlayfs").ok_or_else(|| missing("it is not installed"))?;
-        let device = rustix::fs::access("/dev/fuse", rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK);
-        device.map_err(|_| missing("/dev/fuse can't be used"))?;
+        let binary = helper().ok_or_else(|| missing("it is not installed"))?;
+        can_be_used().map_err(|_| missing("/dev/fuse can't be used"))?;
         let (ours, theirs) = Channel::pair()?;
         let errors = memfd_create("fuse-overlayfs", MemfdFlags::CLOEXEC).context("make a memfd")?;
         let null = dev_null()?;
@@ -109,6 +107,18 @@ impl Server {
     }
 }
 
+fn helper() -> Option<PathBuf> {
+    if hook::without("fuse") { None } else { find_helper("fuse-overlayfs") }
+}
+
+/// Opens the device: its mode says nothing of what a device policy or a mask over it allows (ENODEV, EPERM).
+fn can_be_used() -> std::result::Result<(), Errno> {
+    let fd = rustix::fs::open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    // Another device may have been put over it, as containers do.
+    let stat = rustix::fs::fstat(fd)?;
+    if stat.st_rdev == rustix::fs::makedev(10, 229) { Ok(()) } else { Err(Errno::NODEV) }
+}
+
 impl AsFd for Server {
     /// Readable when it has died.
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
@@ -140,9 +150,10 @@ fn run() -> Result<()> {
     process::setns(pidfd.as_fd(), libc::CLONE_NEWUSER).context("enter the container")?;
     ids::become_root(true)?;
     process::unshare(libc::CLONE_NEWNS).context("make a mount namespace")?;
+    let before = device(&request.at)?;
     if process::fork(true).context("fork")? == 0 {
         channel.send(&process::own_pid(), &[])?;
-        wait_for(&request.at)?;
+        wait_for(&request.at, before, None)?;
         let mount = mount::clone_tree(rustix::fs::CWD, &request.at, false).context("take the mount")?;
         return channel.send(&(), &[mount.as_fd()]);
     }
@@ -183,11 +194,13 @@ fn command(request: &Request, binary: &Path) -> Result<(CString, [CString; 5])> 
 
 /// Mounts in our own namespaces, for a job; gives the root directory. The server ends with our thread.
 pub(super) fn here(request: &Request) -> Result<OwnedFd> {
-    let binary = find_helper("fuse-overlayfs")
-        .ok_or_else(|| Error::unsupported("mount with fuse-overlayfs: it is not installed"))?;
+    let missing = |what: &str| Error::unsupported(format!("mount with fuse-overlayfs: {what}"));
+    let binary = helper().ok_or_else(|| missing("it is not installed"))?;
+    can_be_used().map_err(|_| missing("/dev/fuse can't be used"))?;
     let (file, argv) = command(request, &binary)?;
     let null = dev_null()?;
-    clone::spawn(&clone::Exec {
+    let before = device(&request.at)?;
+    let server = clone::spawn(&clone::Exec {
         program: clone::Program::Path(&file),
         argv: &argv,
         env: &[],
@@ -201,7 +214,7 @@ pub(super) fn here(request: &Request) -> Result<OwnedFd> {
         ambient: false,
     })
     .context("start fuse-overlayfs")?;
-    wait_for(&request.at)?;
+    wait_for(&request.at, before, Some(&server.pidfd))?;
     rustix::fs::open(&request.at, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .context("open the root")
 }
@@ -215,18 +228,29 @@ fn escaped(path: &Path) -> Vec<u8> {
         .collect()
 }
 
-/// Waits in the container's mount namespace until the file system is there.
-pub(super) fn wait_for(at: &Path) -> Result<()> {
+/// The device of what is mounted at `at`. Its file system's type would not tell: the store may lie on FUSE, too.
+fn device(at: &Path) -> Result<u64> {
+    let stat = rustix::fs::stat(at).with_context(|| format!("look at {}", at.display()))?;
+    Ok(stat.st_dev)
+}
+
+/// Waits in the container's mount namespace until something else than `before` is mounted at `at`, or `server` ends.
+fn wait_for(at: &Path, before: u64, server: Option<&OwnedFd>) -> Result<()> {
+    let failed = |why: &str| Err(Error::new(crate::error::Kind::Io, format!("mount with fuse-overlayfs: {why}")));
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let stat = rustix::fs::statfs(at).with_context(|| format!("look at {}", at.display()))?;
-        if stat.f_type as u64 == FUSE_SUPER_MAGIC {
+        if device(at)? != before {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(Error::new(crate::error::Kind::Io, "mount with fuse-overlayfs: it takes too long"));
+            return failed("it takes too long");
         }
-        std::thread::sleep(Duration::from_millis(1));
+        let pause = rustix::time::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        let mut polled: Vec<PollFd<'_>> = server.iter().map(|fd| PollFd::new(*fd, PollFlags::IN)).collect();
+        // An interruption only makes the pause shorter.
+        if poll(&mut polled, Some(&pause)).is_ok_and(|n| n > 0) && device(at)? == before {
+            return failed("it ended");
+        }
     }
 }
 

@@ -70,18 +70,18 @@ impl<'a> Reown<'a> {
     fn entry(&mut self, from: &OwnedFd, to: &OwnedFd, name: &CStr, path: &Path, top: BorrowedFd<'_>) -> Result<()> {
         let stat = statat(from, name, AtFlags::SYMLINK_NOFOLLOW).context("look at it")?;
         let kind = FileType::from_raw_mode(stat.st_mode);
-        if kind != FileType::Directory && stat.st_nlink > 1 {
-            if let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino)) {
-                return rustix::fs::linkat(top, first, to, name, AtFlags::empty()).context("link it");
-            }
-            self.linked.insert((stat.st_dev, stat.st_ino), path.to_path_buf());
-        }
         let dir_flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         if self.merge && !self.keep_below(from, to, name, kind)? {
             super::jobs::remove_entry(to.as_fd(), name).context("replace it")?;
         }
         if self.merge && kind == FileType::CharacterDevice && stat.st_rdev == 0 {
             return Ok(());
+        }
+        if kind != FileType::Directory && stat.st_nlink > 1 {
+            if let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino)) {
+                return rustix::fs::linkat(top, first, to, name, AtFlags::empty()).context("link it");
+            }
+            self.linked.insert((stat.st_dev, stat.st_ino), path.to_path_buf());
         }
         match kind {
             FileType::Directory => {

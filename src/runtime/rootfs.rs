@@ -2,6 +2,7 @@
 
 use super::owned::Layers;
 use crate::error::{Context, Error, Result};
+use crate::state::hook;
 use crate::sys::mount;
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, open};
 use rustix::mount::{FsOpenFlags, MountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsopen};
@@ -93,6 +94,9 @@ pub fn read_only(lowers: &[PathBuf], data: Option<&Path>) -> Result<OwnedFd> {
 }
 
 fn by_fsopen(layers: &Layers, write: Option<(&Path, &Path)>, volatile: bool) -> Result<OwnedFd> {
+    if hook::without("overlay") {
+        return Err(Error::errno(libc::EPERM, "mount the overlay"));
+    }
     let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).context("open the overlay file system")?;
     let configure = || {
         fsconfig_set_string(fs.as_fd(), "source", "overlay")?;

@@ -16,10 +16,17 @@ pub fn dies_at(step: &str) {
     }
 }
 
-const DIE_AT: &str = "CORACLE_TEST_DIE_AT";
+/// Whether to act as on a host without `what` (`overlay`: the kernel's, `fuse`: fuse-overlayfs), if the environment
+/// lists it: `CORACLE_TEST_WITHOUT=overlay,fuse`.
+pub fn without(what: &str) -> bool {
+    std::env::var(WITHOUT).is_ok_and(|list| list.split(',').any(|w| w == what))
+}
 
-/// What the otherwise empty environment of PID 1 holds: nothing, but in those tests.
+const DIE_AT: &str = "CORACLE_TEST_DIE_AT";
+const WITHOUT: &str = "CORACLE_TEST_WITHOUT";
+
+/// What the otherwise empty environment of PID 1 and of jobs holds: nothing, but in those tests.
 pub fn environment() -> Vec<std::ffi::CString> {
-    let wanted = std::env::var(DIE_AT).ok().and_then(|step| std::ffi::CString::new(format!("{DIE_AT}={step}")).ok());
-    wanted.into_iter().collect()
+    let passed = |name: &str| std::ffi::CString::new(format!("{name}={}", std::env::var(name).ok()?)).ok();
+    [DIE_AT, WITHOUT].into_iter().filter_map(passed).collect()
 }

@@ -142,9 +142,14 @@ fn covered(dir: &Layer, name: &CStr) -> bool {
     statat(dir, mark.as_c_str(), AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|s| is_mark(&s))
 }
 
-/// Marks are empty files; anything else with such a name is a user's.
+/// Marks are empty files, or devices 0:0 (`.wh..opq`, which fuse-overlayfs 1.10 leaves in each directory that it makes);
+/// anything else with such a name is a user's.
 pub(super) fn is_mark(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_size == 0
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => stat.st_size == 0,
+        FileType::CharacterDevice => stat.st_rdev == 0,
+        _ => false,
+    }
 }
 
 impl Layer {

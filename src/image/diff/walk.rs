@@ -247,8 +247,10 @@ impl<S: Sink> Walk<'_, S> {
             FileType::Directory => {
                 let dir = Layer { fd: super::stack::open_dir(layer.as_fd(), name).context("open it")?, marks: false };
                 let names = Stack { dirs: vec![dir] }.names()?;
+                // fuse-overlayfs marks each directory that it makes.
+                let mark = |n: &CStr| layer.marks && n.to_bytes().starts_with(WHITEOUT);
                 // A directory of nothing but mount points, as /run of /run/.containerenv.
-                names.iter().all(|n| self.own.contains(&[path, b"/", n.to_bytes()].concat()))
+                names.iter().all(|n| mark(n) || self.own.contains(&[path, b"/", n.to_bytes()].concat()))
             }
             _ => false,
         })
@@ -278,7 +280,8 @@ impl<S: Sink> Walk<'_, S> {
         let alike = a.st_mode == b.st_mode && (a.st_uid, a.st_gid) == (b.st_uid, b.st_gid) && mtime(a) == mtime(b);
         alike
             && match FileType::from_raw_mode(a.st_mode) {
-                FileType::RegularFile => a.st_size == b.st_size,
+                // One more name, and both have to be in one layer to stay one file.
+                FileType::RegularFile => a.st_size == b.st_size && a.st_nlink <= b.st_nlink,
                 FileType::Symlink => {
                     readlinkat(layer, name, Vec::new()).ok() == readlinkat(other, name, Vec::new()).ok()
                 }
