@@ -90,6 +90,36 @@ const CASES: &[Case] = &[
         command: "volume create --label a=b data",
         again: "volume create --ignore data",
     },
+    Case {
+        name: "volume-prune",
+        before: &[LOAD, "volume create data", "run --rm -v other:/bin box true", "volume create third"],
+        command: "volume prune -a -f",
+        again: "volume prune -a -f",
+    },
+    Case {
+        name: "volume-export",
+        before: &[LOAD, "run --rm -v data:/bin box true"],
+        command: "volume export data -o EXPORTED",
+        again: "volume export data -o EXPORTED",
+    },
+    Case {
+        name: "volume-import",
+        before: &[LOAD, "volume create data"],
+        command: "volume import data ROOTFS",
+        again: "volume import data ROOTFS",
+    },
+    Case {
+        name: "volume-merge",
+        before: &[LOAD, "run --rm -v data:/v box touch /v/mine"],
+        command: "volume import data ROOTFS",
+        again: "volume import data ROOTFS",
+    },
+    Case {
+        name: "copy-up",
+        before: &[LOAD],
+        command: "run --rm -v data:/bin box true",
+        again: "run --rm -v data:/bin box true",
+    },
     Case { name: "save", before: &[LOAD], command: "save -o SAVED box", again: "save -o SAVED box" },
     Case { name: "import", before: &[LOAD], command: "import -q ROOTFS made", again: "import -q ROOTFS made" },
     Case { name: "push", before: &[LOAD], command: "push -q box HOST/pushed:1", again: "push -q box HOST/pushed:1" },
@@ -152,7 +182,9 @@ impl Lab<'_> {
         let fill = |word: String| {
             let word = word.replace("ARCHIVE", &archive).replace("REPOSITORY", &self.repository).replace("HOST", host);
             let word = word.replace("LAYERS", &self.layers.name("x"));
+            let word = word.replace("EXPORTED", &self.env.path("out/volume.tar").display().to_string());
             let word = word.replace("SAVED", &self.saved().display().to_string());
+            let word = word.replace("OUT", &self.env.path("out").display().to_string());
             ["ROOTFS", "CONTEXT", "LOGINS"]
                 .iter()
                 .fold(word, |word, name| word.replace(name, &self.env.path(name).display().to_string()))
@@ -272,6 +304,23 @@ impl Lab<'_> {
         must(self.words(case.again));
         must(self.words(LOAD));
         must(self.words("run --rm box true"));
+        // What the last word was about is whole: all of busybox's programs, all of an archive's files.
+        let whole = match case.name {
+            "copy-up" => {
+                "run --rm -v data:/v box sh -c '/v/busybox --list | while read a; do [ $a = busybox ] || [ -L /v/$a ] || exit 1; done'"
+            }
+            "volume-export" => {
+                "run --rm -v OUT:/o box sh -c 'tar tf /o/volume.tar | grep -q /vi$ && tar xOf /o/volume.tar ./busybox | cmp - /bin/busybox'"
+            }
+            "volume-import" | "volume-merge" => {
+                "run --rm -v data:/v box sh -c 'cmp /v/bin/busybox /bin/busybox && [ -L /v/bin/vi ] && cat /v/etc/passwd /v/var/lib/data/seed'"
+            }
+            _ => "images",
+        };
+        must(self.words(whole));
+        if case.name == "volume-merge" {
+            must(self.words("run --rm -v data:/v box ls /v/mine"));
+        }
         self.quiet();
         must(self.words("system check --repair"));
         must(self.words("system check"));
@@ -468,6 +517,20 @@ fn what_leaves_and_enters_survives_power_cuts() {
 #[test]
 fn removals_survive_power_cuts() {
     cut_everywhere(&["rmi", "prune", "rm", "volume", "volume-create"], 2);
+}
+
+#[test]
+fn volumes_survive_power_cuts() {
+    cut_everywhere(&["volume-prune", "volume-export", "volume-import", "copy-up"], 2);
+}
+
+#[test]
+fn what_fills_volumes_survives_power_cuts() {
+    laboratory(true, |lab| {
+        for name in ["volume-import", "volume-merge", "copy-up", "volume-export", "volume-prune"] {
+            cut_moments(lab, name, 2);
+        }
+    });
 }
 
 #[test]

@@ -332,6 +332,21 @@ fn volumes_that_stand_for_a_directory() {
 }
 
 #[test]
+fn volumes_without_a_name_are_told_by_their_place() {
+    let env = TestEnv::new();
+    for (options, why) in [
+        ("volume-opt=type=nfs,volume-opt=device=:/x", "host's root"),
+        ("volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/nosuch", "there is no directory /nosuch"),
+        ("volume-subpath=nosuch", "open nosuch"),
+    ] {
+        let out = env.sh(&format!("run --rm --mount type=volume,dst=/place,{options} hello"));
+        let out = out.fails(125, &["the volume at /place", why]);
+        assert!(!out.stderr.contains("/_data"), "{out}");
+    }
+    assert_eq!(env.sh("volume ls -q").success().stdout, "");
+}
+
+#[test]
 fn volumes_in_use_are_not_removed_unless_by_force() {
     let env = busybox_env!();
     env.sh("volume create before").success();

@@ -283,7 +283,7 @@ fn store_container(ctx: &Ctx, built: &Built, name: &str) -> Result<()> {
             super::volume::ensure(ctx, volume, false)?;
         }
         for volume in &built.anonymous {
-            super::volume::ensure(ctx, volume, true)?;
+            super::volume::ensure(ctx, volume, true).map_err(|e| super::volume::by_place(e, &built.spec.mounts))?;
             made.push(&volume.name);
         }
         containers::create(&ctx.paths, &built.config, &built.spec, Some(name)).map(drop)

@@ -157,10 +157,21 @@ fn spawn(
     begin: Instant,
 ) -> Result<Started> {
     let spec: Spec = containers::load_spec(&ctx.paths, &container.id)?;
+    spawn_with(ctx, container, &spec, options, standby, begin).map_err(|e| super::volume::by_place(e, &spec.mounts))
+}
+
+fn spawn_with(
+    ctx: &Ctx,
+    container: Container,
+    spec: &Spec,
+    options: &StartOptions,
+    standby: Option<Standby>,
+    begin: Instant,
+) -> Result<Started> {
     let _ = std::fs::remove_file(container.dir.desired());
     let passthrough = container.config.log.driver == "passthrough";
     let Standby { monitor, channel, user } = standby.map_or_else(|| self::standby(false, options.trace), Ok)?;
-    let (mut frame, mut warnings) = frame(ctx, &container, &spec, user.as_ref())?;
+    let (mut frame, mut warnings) = frame(ctx, &container, spec, user.as_ref())?;
     frame.window = options.window;
     frame.trace = options.trace;
     frame.passthrough = passthrough;

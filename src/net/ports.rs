@@ -45,6 +45,16 @@ pub(super) fn name_service(address: SocketAddr, interface: &str) -> Result<[Owne
     Ok([open(true)?, open(false)?])
 }
 
+/// A socket for questions to a member of the network behind `interface`, not yet connected.
+pub(super) fn name_client(interface: &str, ipv6: bool, tcp: bool) -> Result<OwnedFd> {
+    let family = if ipv6 { AddressFamily::INET6 } else { AddressFamily::INET };
+    let kind = if tcp { SocketType::STREAM } else { SocketType::DGRAM };
+    let fd = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+        .context("open a socket")?;
+    setsockopt(&fd, sockopt::BindToDevice, &interface.into()).context("bind a socket to its bridge")?;
+    Ok(fd)
+}
+
 /// All published ports of one container. The monitor keeps it through restarts, so that no port is lost between two
 /// incarnations and clients wait in the backlog.
 #[derive(Debug, Default)]

@@ -12,6 +12,8 @@ pub const SCHEMA: u32 = 1;
 #[serde(default)]
 pub struct Config {
     pub version: u32,
+    /// --rm. So early in the record that what a power cut leaves of it still says so.
+    pub auto_remove: bool,
     /// 64 hex digits.
     pub id: String,
     /// RFC 3339, nanoseconds, UTC.
@@ -32,8 +34,6 @@ pub struct Config {
     pub stdin_open: bool,
     /// -d: nobody waits in the foreground.
     pub detached: bool,
-    /// --rm.
-    pub auto_remove: bool,
     pub restart: Restart,
     pub log: LogConfig,
     /// Signal number; the image's STOPSIGNAL or SIGTERM.

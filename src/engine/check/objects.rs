@@ -38,13 +38,14 @@ fn container(ctx: &Ctx, id: &str, found: &mut Vec<Found>) {
     let keep = format!("nothing: its files stay in {}; remove it with coracle rm {short}", dir.upper().display());
     let config: Result<Config> = atomic::read_json(&dir.config());
     let spec: Result<serde_json::Value> = atomic::read_json(&dir.spec());
+    let temporary = config.as_ref().is_ok_and(|c| c.auto_remove);
     for (path, error) in [(dir.config(), config.err()), (dir.spec(), spec.err())] {
         let Some(error) = error else { continue };
         // Those of --rm containers are not synced: a power cut empties them, and nobody misses them.
-        if empty(&path) {
+        if temporary || lost(&path) {
             found.push(leftover(
                 object.clone(),
-                format!("{} is empty, as a power cut leaves that of a container with --rm", path.display()),
+                format!("{} is empty or cut, as a power cut leaves that of a container with --rm", path.display()),
                 "it can't start again",
                 &keep,
                 Remedy::None,
@@ -94,6 +95,14 @@ fn container(ctx: &Ctx, id: &str, found: &mut Vec<Found>) {
             Remedy::Name { name: String::new(), id: id.to_string() },
         )),
     }
+}
+
+/// Whether it looks like a record that was not synced: there is nothing in it, or it ends within what says so.
+fn lost(path: &Path) -> bool {
+    let Ok(text) = std::fs::read(path) else { return empty(path) };
+    let cut = serde_json::from_slice::<serde_json::Value>(&text).is_err_and(|e| e.is_eof());
+    let temporary = b"\"auto_remove\":true";
+    text.iter().all(|byte| *byte == 0) || cut && text.windows(temporary.len()).any(|part| part == temporary)
 }
 
 fn empty(path: &Path) -> bool {

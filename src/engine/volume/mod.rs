@@ -9,7 +9,7 @@ pub use transfer::{EXPORT_JOB, IMPORT_JOB, export, export_job, import, import_jo
 use super::Ctx;
 use super::rm::{RmOptions, rm};
 use crate::error::{Error, Kind, Result};
-use crate::spec::model::{MountKind, Spec, VolumeAt};
+use crate::spec::model::{Mount, MountKind, Spec, VolumeAt};
 use crate::spec::volumes::NewVolume;
 use crate::state::containers;
 use crate::volume::{self, Backing, Volume};
@@ -52,6 +52,27 @@ pub fn ensure(ctx: &Ctx, wanted: &NewVolume, anonymous: bool) -> Result<Volume> 
             .hint(format!("see `coracle volume inspect {name}`, or take another name")));
     }
     Ok(found)
+}
+
+/// The error in words of the user, who has given some volumes no name but a place in the container.
+pub(super) fn by_place(mut e: Error, mounts: &[Mount]) -> Error {
+    for mount in mounts {
+        let MountKind::Volume { name, .. } = &mount.kind else { continue };
+        if name.len() != 64 || !name.bytes().all(|b| b.is_ascii_hexdigit()) {
+            continue;
+        }
+        let place = format!("the volume at {}", mount.destination);
+        for text in &mut e.context {
+            *text = text.replace(&format!("volume {name}"), &place);
+            while let Some(at) = text.find(name.as_str()) {
+                // A path with it.
+                let begin = text[..at].rfind(' ').map_or(0, |space| space + 1);
+                let length = text[at..].find([' ', ':']).unwrap_or(text.len() - at);
+                text.replace_range(begin..at + length, &place);
+            }
+        }
+    }
+    e
 }
 
 /// Where volume `name` is for a start of container `id`; it is made where it is missing.
@@ -127,4 +148,21 @@ pub fn remove_users(ctx: &Ctx, name: &str, time: Duration) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_without_a_name_are_told_by_their_place() {
+        let name = "0123456789abcdef".repeat(4);
+        let kind = MountKind::Volume { name: name.clone(), copy_up: true, subpath: String::new() };
+        let mounts = [Mount { kind, destination: "/v".into(), ..Mount::default() }];
+        let told = |text: String| by_place(Error::user(text), &mounts).to_string();
+        assert_eq!(told(format!("mount volume {name}: no")), "mount the volume at /v: no");
+        assert_eq!(told(format!("open x in /a/volumes/{name}/_data: no")), "open x in the volume at /v: no");
+        assert_eq!(told(format!("open /a/{name}")), "open the volume at /v");
+        assert_eq!(told("mount volume data: no".into()), "mount volume data: no");
+    }
 }

@@ -1,6 +1,6 @@
 //! Sockets of the name service: members' questions by UDP and TCP, and what is under way to other servers.
 
-use super::forward::{Asked, Progress, first_message};
+use super::forward::{Asked, Inside, Progress, Target, first_message};
 use super::hosts::HostServers;
 use super::message::{self, Refusal};
 use super::zone::{Verdict, Zone};
@@ -157,28 +157,29 @@ impl Server {
     }
 
     /// Deals with what took too long.
-    pub fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Instant, inside: &Inside<'_>) {
         self.clients.retain(|_, c| c.deadline > now);
         self.silent.retain(|_, since| now.duration_since(*since) < SHUNNED);
         let late: Vec<u64> = self.pending.iter().filter(|(_, p)| p.asked.deadline() <= now).map(|(k, _)| *k).collect();
         for key in late {
             if let Some(pending) = self.pending.get_mut(&key) {
                 self.silent.extend(pending.asked.server().map(|server| (server, now)));
-                let progress = pending.asked.fail(now);
+                let progress = pending.asked.fail(now, inside);
                 self.settle(key, progress);
             }
         }
     }
 
-    pub fn handle(&mut self, source: Source, now: Instant) {
+    /// Something happened on one of the sockets; `inside` serves to ask members of networks.
+    pub fn handle(&mut self, source: Source, now: Instant, inside: &Inside<'_>) {
         match source {
-            Source::Udp(key) => self.receive(key, now),
+            Source::Udp(key) => self.receive(key, now, inside),
             Source::Tcp(key) => self.accept(key, now),
-            Source::Client(key) => self.client(key, now),
+            Source::Client(key) => self.client(key, now, inside),
             Source::Asked(key) => {
                 let mut buffer = std::mem::take(&mut self.buffer);
                 if let Some(pending) = self.pending.get_mut(&key) {
-                    let progress = pending.asked.advance(&mut buffer, now);
+                    let progress = pending.asked.advance(&mut buffer, now, inside);
                     self.settle(key, progress);
                 }
                 self.buffer = buffer;
@@ -186,7 +187,7 @@ impl Server {
         }
     }
 
-    fn receive(&mut self, key: u64, now: Instant) {
+    fn receive(&mut self, key: u64, now: Instant, inside: &Inside<'_>) {
         let mut buffer = std::mem::take(&mut self.buffer);
         for _ in 0..BURST {
             let Some(service) = self.services.get(&key) else { break };
@@ -199,7 +200,7 @@ impl Server {
             let (network, query) = (service.network.clone(), &buffer[..length.min(MAX_QUESTION + 1)]);
             if query.len() <= MAX_QUESTION {
                 let origin = Origin::Udp { service: key, to: from, room: 0 };
-                self.question(&network, peer.ip().to_canonical(), query, origin, now);
+                self.question(&network, peer.ip().to_canonical(), query, origin, now, inside);
             }
         }
         self.buffer = buffer;
@@ -219,9 +220,9 @@ impl Server {
         }
     }
 
-    fn client(&mut self, key: u64, now: Instant) {
+    fn client(&mut self, key: u64, now: Instant, inside: &Inside<'_>) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let alive = self.read_client(key, &mut buffer, now) && self.write_client(key);
+        let alive = self.read_client(key, &mut buffer, now, inside) && self.write_client(key);
         self.buffer = buffer;
         if !alive {
             self.clients.remove(&key);
@@ -229,7 +230,7 @@ impl Server {
     }
 
     /// False when the connection is of no more use.
-    fn read_client(&mut self, key: u64, buffer: &mut [u8], now: Instant) -> bool {
+    fn read_client(&mut self, key: u64, buffer: &mut [u8], now: Instant, inside: &Inside<'_>) -> bool {
         let Some(client) = self.clients.get_mut(&key) else { return true };
         if !client.ended {
             match rustix::net::recv(&client.fd, &mut *buffer, RecvFlags::DONTWAIT) {
@@ -243,7 +244,7 @@ impl Server {
         let (network, peer) = (client.network.clone(), client.peer);
         let mut taken = 0;
         while let Some(query) = first_message(&incoming[taken..]) {
-            self.question(&network, peer, query, Origin::Tcp(key), now);
+            self.question(&network, peer, query, Origin::Tcp(key), now, inside);
             taken += 2 + query.len();
         }
         incoming.drain(..taken);
@@ -271,7 +272,15 @@ impl Server {
     }
 
     /// Answers a question, or passes it on.
-    fn question(&mut self, network: &str, peer: IpAddr, query: &[u8], mut origin: Origin, now: Instant) {
+    fn question(
+        &mut self,
+        network: &str,
+        peer: IpAddr,
+        query: &[u8],
+        mut origin: Origin,
+        now: Instant,
+        inside: &Inside<'_>,
+    ) {
         let question = match message::parse(query) {
             Ok(question) => question,
             Err(Refusal::Silence) => return,
@@ -297,16 +306,17 @@ impl Server {
             Verdict::Names(names) => return self.send(&origin, message::names(query, &names, room)),
             Verdict::Unknown => return self.fail(&origin, query, RCODE::NameError),
             Verdict::Refuse => return self.fail(&origin, query, RCODE::Refused),
-            Verdict::Ask(servers) if servers.is_empty() => self.hosts.get(now).to_vec(),
+            Verdict::Ask(servers) if servers.is_empty() => self.hosts.get(now).iter().map(|ip| (*ip, None)).collect(),
             Verdict::Ask(servers) => servers,
         };
         let of_one = self.pending.values().filter(|p| p.peer == peer).count();
         if self.pending.len() >= MAX_ASKED || of_one >= MAX_ASKED_OF_ONE {
             return self.fail(&origin, query, RCODE::ServerFailure);
         }
-        let mut servers: Vec<SocketAddr> = servers.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
-        servers.sort_by_key(|server| self.silent.contains_key(server));
-        match Asked::new(query, servers, matches!(origin, Origin::Tcp(_)), now) {
+        let target = |(ip, network)| Target { address: SocketAddr::new(ip, self.port), network };
+        let mut servers: Vec<Target> = servers.into_iter().map(target).collect();
+        servers.sort_by_key(|server| self.silent.contains_key(&server.address));
+        match Asked::new(query, servers, matches!(origin, Origin::Tcp(_)), now, inside) {
             Some(asked) => {
                 let key = self.key();
                 self.pending.insert(key, Pending { asked, origin, peer, query: query.to_vec() });

@@ -67,9 +67,9 @@ pub enum Verdict {
     Names(Vec<String>),
     /// There is no such name.
     Unknown,
-    /// Ask these servers; none = the host's.
-    Ask(Vec<IpAddr>),
-    /// Members of internal networks only learn nothing of the outside.
+    /// Ask these servers, with the network (id) of those that are in one of the client's; none = the host's.
+    Ask(Vec<(IpAddr, Option<String>)>),
+    /// Members of internal networks only learn nothing of the outside, but from servers beside them.
     Refuse,
 }
 
@@ -138,12 +138,24 @@ impl Zone {
             Some(member) => member.places.iter().map(|p| p.network.as_str()).collect(),
             None => vec![network],
         };
-        if !places.iter().any(|id| outside(id)) {
-            return Verdict::Refuse;
-        }
         let own = member.map(|m| m.servers.clone()).unwrap_or_default();
         let of_network = || self.networks.get(network).map(|n| n.servers.clone()).unwrap_or_default();
-        Verdict::Ask(if own.is_empty() { of_network() } else { own })
+        let within = |ip: &IpAddr| {
+            let holds = |id: &&&str| self.networks.get(**id).is_some_and(|n| n.subnets.iter().any(|s| s.contains(ip)));
+            places.iter().find(holds).map(|id| (*id).to_string())
+        };
+        let asked = if own.is_empty() { of_network() } else { own };
+        // A server that asks us would be asked itself.
+        let is_client = |ip: &IpAddr| member.map_or(*ip == client, |m| m.places.iter().any(|p| p.ips.contains(ip)));
+        let mut servers: Vec<(IpAddr, Option<String>)> =
+            asked.into_iter().filter(|ip| !is_client(ip)).map(|ip| (ip, within(&ip))).collect();
+        if !places.iter().any(|id| outside(id)) {
+            servers.retain(|(_, network)| network.is_some());
+            if servers.is_empty() {
+                return Verdict::Refuse;
+            }
+        }
+        Verdict::Ask(servers)
     }
 }
 
@@ -225,6 +237,17 @@ mod tests {
         assert_eq!(ask("fd01::4", "example.org", Kind::A), Verdict::Refuse);
         assert_eq!(ask("fd01::3", "example.org", Kind::A), Verdict::Ask(vec![]));
         assert_eq!(ask("10.1.0.2", "nobody.dns.podman", Kind::A), Verdict::Unknown);
+        // Servers of the client's own: beside it, elsewhere, itself; the only way out of an internal network.
+        let servers = |list: &[&str]| list.iter().map(|text| ip(text)).collect::<Vec<_>>();
+        let mut zone = zone;
+        zone.members[0].servers = servers(&["10.1.0.53", "9.9.9.9", "10.1.0.2", "fd01::53"]);
+        zone.members[2].servers = servers(&["9.9.9.9", "fd01::53"]);
+        let ask = |client: &str, network: &str| zone.resolve(network, ip(client), "example.org", Kind::A);
+        let beside = |address: &str, network: &str| (ip(address), Some(network.to_string()));
+        let of_web = vec![beside("10.1.0.53", "front"), (ip("9.9.9.9"), None), (ip("fd01::53"), None)];
+        assert_eq!(ask("10.1.0.2", "front"), Verdict::Ask(of_web));
+        assert_eq!(ask("fd01::4", "back"), Verdict::Ask(vec![beside("fd01::53", "back")]));
+        let ask = |client: &str, name: &str, kind| zone.resolve("front", ip(client), name, kind);
         // A stranger on the bridge sees that network alone.
         assert_eq!(ask("10.1.0.99", "web", Kind::A), Verdict::Addresses(vec![ip("10.1.0.2")]));
     }

@@ -105,6 +105,7 @@ impl Keeper {
                     given.extend(ports::name_service(SocketAddr::new(ip, 53), &bridge)?);
                 }
             }
+            Order::Ask { bridge, ipv6, tcp } => given.push(ports::name_client(&bridge, ipv6, tcp)?),
             Order::Plug(plug) => {
                 let namespace = fds.first().ok_or_else(|| Error::bug("plug in a container: no namespace"))?;
                 self.plug(&plug, namespace)?;

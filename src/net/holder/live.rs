@@ -239,6 +239,12 @@ impl Live {
         Ok(out)
     }
 
+    /// A socket to ask a member of this network with.
+    pub(super) fn asking(&self, keeper: &Keeper, ipv6: bool, tcp: bool) -> Option<OwnedFd> {
+        let order = Order::Ask { bridge: self.bridge.name.clone(), ipv6, tcp };
+        keeper.order(&order, &[]).ok()?.1.pop()
+    }
+
     fn way_out(&mut self, keeper: &Keeper, members: &[IpAddr]) -> Result<()> {
         if self.record.internal {
             return Ok(());

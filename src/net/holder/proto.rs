@@ -81,6 +81,12 @@ pub(super) enum Order {
         bridge: String,
         addresses: Vec<IpAddr>,
     },
+    /// Answer: a socket for questions to name servers behind this bridge.
+    Ask {
+        bridge: String,
+        ipv6: bool,
+        tcp: bool,
+    },
     /// With the network namespace of a container.
     Plug(Plug),
     Unplug {

@@ -86,6 +86,11 @@ struct Holder {
     names: dns::Server,
 }
 
+/// Opens sockets for questions to servers that are members.
+fn asker(keeper: &Result<Keeper>, networks: &BTreeMap<String, Live>) -> impl Fn(&str, bool, bool) -> Option<OwnedFd> {
+    |network, ipv6, tcp| networks.get(network)?.asking(keeper.as_ref().ok()?, ipv6, tcp)
+}
+
 impl Holder {
     fn live(&mut self) {
         loop {
@@ -100,10 +105,10 @@ impl Holder {
                     Source::Keeper => self.keeper_died(),
                     Source::Connection(key) => self.serve(key),
                     Source::Slirp(index) => self.slirp_died(index),
-                    Source::Names(source) => self.names.handle(source, now),
+                    Source::Names(source) => self.names.handle(source, now, &asker(&self.keeper, &self.networks)),
                 }
             }
-            self.names.tick(now);
+            self.names.tick(now, &asker(&self.keeper, &self.networks));
         }
     }
 
