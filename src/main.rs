@@ -6,7 +6,7 @@
 use coracle::build;
 use coracle::engine::{cp, doctor, exec, size, unshare, volume};
 use coracle::image::diff;
-use coracle::runtime::{self, fuse, init, jobs, owned};
+use coracle::runtime::{self, fuse, init, jobs, owned, owned_check};
 use coracle::{cli, monitor, net, stage};
 use std::process::ExitCode;
 
@@ -29,6 +29,7 @@ const JOBS: &[(&str, stage::Job)] = &[
     ("remove-tree", jobs::remove_tree),
     ("chown-tree", jobs::chown_tree),
     (owned::JOB, owned::job),
+    (owned_check::JOB, owned_check::job),
     ("unpack", coracle::image::unpack_job),
     (coracle::image::CHECK_JOB, coracle::image::check_job),
     ("storage-layer", coracle::image::storage_layer_job),

@@ -170,6 +170,47 @@ fn heals_layers() {
     assert!(text.contains("done:   extracts it again") && text.contains("the store is sound"), "{text}");
 }
 
+/// What keep-id sees the layers as is made again when something of it was changed.
+#[test]
+fn heals_views_of_other_ids() {
+    let f = furnished();
+    let own = |what: &str| f.env.sh(&format!("run --rm --userns keep-id {what}"));
+    let image = f.env.sh("images -q").success().line();
+    let _ = own(&format!("{image} true")).success();
+    if !f.root("views").exists() {
+        skip!("there are no ids to arrange differently");
+    }
+    f.check("", 0);
+    for (script, what) in [
+        ("rm etc/passwd", "etc/passwd: missing"),
+        ("chown 5 etc/passwd", "etc/passwd: owner"),
+        ("chmod 0 etc/passwd", "etc/passwd: mode"),
+        ("touch etc/passwd", "etc/passwd: time"),
+        ("echo x >> etc/passwd", "etc/passwd: size"),
+        ("rm -r etc", "etc: missing"),
+        ("echo x > bin/backdoor", "bin/backdoor: was not there"),
+        ("rm ../request.json; echo x > ../request.json", "request.json"),
+    ] {
+        let script = format!("cd {}/*/as-*/*/; {script}", f.root("views").display());
+        let _ = f.env.run(["unshare", "sh", "-ec", &script]).success();
+        let report = f.check("", 1);
+        let text = f.env.sh("system check").code(1).stdout;
+        assert!(text.contains(what) && text.contains("keep-id"), "{text}");
+        assert_eq!(report["findings"].as_array().unwrap().len(), 1, "{report:#}");
+        f.heals("view ", false);
+        assert_eq!(own(&format!("{image} head -n 1 /etc/passwd")).success().stdout.split(':').next(), Some("root"));
+        f.check("", 0);
+    }
+    // Not below a container that has it mounted.
+    let _ = own(&format!("-d --name busy {image} sleep 1000")).success();
+    let script = format!("rm {}/*/as-*/*/etc/group", f.root("views").display());
+    let _ = f.env.run(["unshare", "sh", "-ec", &script]).success();
+    let report = f.check("--repair", 1);
+    assert!(report["findings"][0]["repair"].as_str().unwrap().contains("while a container of it runs"), "{report:#}");
+    let _ = f.env.sh("rm -f -t 0 busy").success();
+    f.heals("view ", false);
+}
+
 #[test]
 fn heals_the_build_cache() {
     let f = furnished();

@@ -15,6 +15,7 @@ pub mod jobs;
 mod launch;
 mod overlays;
 pub mod owned;
+pub mod owned_check;
 mod plan;
 mod program;
 mod reaper;

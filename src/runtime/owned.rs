@@ -37,16 +37,26 @@ pub struct Layers {
     pub data: Option<PathBuf>,
 }
 
+/// What a view is made of; kept with it, so that it can be made once more to compare.
 #[derive(Serialize, Deserialize)]
-struct Request {
+pub(super) struct Request {
     /// Top-most first: all layers of an image for a skeleton, one for a copy.
     layers: Vec<PathBuf>,
     kind: Kind,
     /// Directory to make beside the top-most layer.
     name: String,
     usual: IdMap,
-    map: IdMap,
+    pub(super) map: IdMap,
 }
+
+impl Request {
+    pub(super) fn is_copy(&self) -> bool {
+        self.kind == Kind::Copy
+    }
+}
+
+/// The file with the [`Request`] in a view's directory.
+pub(super) const REQUEST: &str = "request.json";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Kind {
@@ -136,9 +146,7 @@ pub fn job(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
     let home = home(top).ok_or_else(|| Error::bug(what()))?;
     let base = home.join(&request.name);
     fs::create_dir_all(&home).with_context(what)?;
-    // Several containers may start at once: one works, the others find it done.
-    let lock = open(&home, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).with_context(what)?;
-    flock(&lock, FlockOperation::LockExclusive).with_context(what)?;
+    let lock = lock(&home)?;
     if find(top, &request.name, request.kind).is_some() {
         return Ok(Value::Bool(true));
     }
@@ -151,8 +159,28 @@ pub fn job(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
         return Ok(Value::Bool(false));
     }
     super::jobs::remove_path(&base)?;
+    make(&request, &draft)?;
+    let text = serde_json::to_vec(&request).with_context(what)?;
+    fs::write(draft.join(REQUEST), text).with_context(what)?;
+    // Power loss must not leave half a layer under the final name.
+    rustix::fs::syncfs(&lock).with_context(what)?;
+    rustix::fs::renameat_with(rustix::fs::CWD, &draft, rustix::fs::CWD, &base, RenameFlags::NOREPLACE)
+        .with_context(what)?;
+    Ok(Value::Bool(true))
+}
+
+/// Several containers may start at once: one works, the others find it done.
+pub(super) fn lock(home: &Path) -> Result<OwnedFd> {
+    let what = || format!("lock {}", home.display());
+    let lock = open(home, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).with_context(what)?;
+    flock(&lock, FlockOperation::LockExclusive).with_context(what)?;
+    Ok(lock)
+}
+
+/// Makes the view in the directory `draft`; returns where.
+pub(super) fn make(request: &Request, draft: &Path) -> Result<PathBuf> {
     let target = draft.join(request.kind.name());
-    fs::create_dir(&target).with_context(what)?;
+    fs::create_dir(&target).with_context(|| format!("make {}", target.display()))?;
     for layer in request.layers.iter().rev() {
         let prefix = match (request.kind, layer.parent().and_then(Path::file_name), layer.file_name()) {
             (Kind::Skeleton, Some(dir), Some(diff)) => Some(Path::new("/").join(dir).join(diff)),
@@ -162,13 +190,9 @@ pub fn job(request: Value, _fds: Vec<OwnedFd>) -> Result<Value> {
         if request.kind == Kind::Skeleton {
             walk = walk.merging();
         }
-        walk.tree(layer, &target).with_context(what)?;
+        walk.tree(layer, &target).with_context(|| format!("prepare {} for another id map", layer.display()))?;
     }
-    // Power loss must not leave half a layer under the final name.
-    rustix::fs::syncfs(&lock).with_context(what)?;
-    rustix::fs::renameat_with(rustix::fs::CWD, &draft, rustix::fs::CWD, &base, RenameFlags::NOREPLACE)
-        .with_context(what)?;
-    Ok(Value::Bool(true))
+    Ok(target)
 }
 
 /// Removes the views of layers that are no more.

@@ -4,6 +4,7 @@ use super::{Found, Remedy, Report, damage, leftover};
 use crate::engine::Ctx;
 use crate::error::Result;
 use crate::image::{Assume, BadBlob, BadLayer, HELLO, Store, Wrong};
+use crate::runtime::owned_check;
 use crate::spec::model::Spec;
 use crate::state::containers;
 use crate::userns::IdMap;
@@ -39,6 +40,9 @@ pub(super) fn check(ctx: &Ctx, store: &Store, quick: bool, report: &mut Report, 
             "nothing; see coracle doctor",
             Remedy::None,
         )),
+    }
+    if !quick {
+        views(ctx, store, found);
     }
     for (path, why) in store.dead_steps() {
         found.push(leftover(
@@ -130,6 +134,43 @@ fn layer(ctx: &Ctx, store: &Store, bad: BadLayer) -> Found {
     let mut found = damage(object, problem, &consequence, repair, Remedy::Rebuild(bad));
     found.finding.details = details;
     found
+}
+
+/// What `--userns keep-id` sees layers as. A view whose layer is damaged goes with it.
+fn views(ctx: &Ctx, store: &Store, found: &mut Vec<Found>) {
+    let bad = |name: &str| found.iter().any(|f| matches!(&f.remedy, Remedy::Rebuild(bad) if bad.name == name));
+    let mounted = store.mounted();
+    let mut wrong = Vec::new();
+    for home in std::fs::read_dir(ctx.paths.views()).into_iter().flatten().flatten() {
+        let name = home.file_name().to_string_lossy().into_owned();
+        if bad(&name) || !ctx.paths.layers().join(&name).exists() {
+            continue;
+        }
+        for view in std::fs::read_dir(home.path()).into_iter().flatten().flatten().map(|e| e.path()) {
+            // What a dead process has left is taken away by the next one.
+            if view.extension().is_some() {
+                continue;
+            }
+            let (problem, details) = match owned_check::check(&view) {
+                Ok(None) => continue,
+                Ok(Some(difference)) if difference.count == 0 => continue,
+                Ok(Some(difference)) => {
+                    (format!("{} of its files are not as they were made", difference.count), difference.files)
+                }
+                Err(e) => (e.to_string(), Vec::new()),
+            };
+            let busy = mounted.iter().any(|chain| name.starts_with(chain));
+            let (repair, remedy) = match busy {
+                true => ("nothing while a container of it runs: stop that, and repair again", Remedy::None),
+                false => ("removes it; it is made again when it is needed", Remedy::Discard(home.path())),
+            };
+            let consequence = "containers with --userns keep-id may fail";
+            let mut one = damage(format!("view {name}"), problem, consequence, repair, remedy);
+            one.finding.details = details;
+            wrong.push(one);
+        }
+    }
+    found.append(&mut wrong);
 }
 
 /// Short ids of the containers that have the layer.
