@@ -310,6 +310,13 @@ fn heals_records() {
         set_mode(&f.root(closed), 0);
         f.heals("its mode is 0", true);
     }
+    for closed in ["", "config.json", "spec.json", "name", "lock", "life"] {
+        set_mode(&container.join(closed), 0);
+        f.env.sh("images").success();
+        f.env.sh("ps -a").success();
+        f.heals("its mode is 0", true);
+        assert_eq!(f.env.inspect("user")["Name"], "user", "{closed}");
+    }
     // A name that leads elsewhere is given back, not just taken away.
     fs::remove_file(f.root("names/user")).unwrap();
     std::os::unix::fs::symlink("nowhere", f.root("names/user")).unwrap();
@@ -330,6 +337,11 @@ fn says_what_it_can_not_heal() {
     env.sh("create --name user busybox true").success();
     let f = Furnished { env, _registry: None };
     let [manifest, _, layer] = f.blobs();
+    // It can be fetched from nowhere, but that is not needed.
+    fs::set_permissions(&layer, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    f.check("", 1);
+    f.check("--repair", 0);
+    f.check("", 0);
     flip(&layer);
     let report = f.check("--repair", 1);
     assert!(report["findings"][0]["repair"].as_str().unwrap().contains("load"), "{report:#}");

@@ -215,7 +215,9 @@ pub fn load(paths: &Paths, id: &str) -> Result<Container> {
         Ok(seen) => seen,
         Err(e) => {
             damaged.get_or_insert(e);
-            (State { status: Status::Exited, exit_code: REBOOTED, ..State::default() }, Life::held(&dir.life())?, false)
+            // One that can't be looked into must not keep the others from being listed.
+            let alive = Life::held(&dir.life()).unwrap_or(false);
+            (State { status: Status::Exited, exit_code: REBOOTED, ..State::default() }, alive, false)
         }
     };
     if damaged.is_some() && !dir.path().is_dir() {

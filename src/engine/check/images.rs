@@ -1,6 +1,6 @@
 //! Index, blobs, layers and views.
 
-use super::{Found, Remedy, Report, damage, leftover};
+use super::{Found, Remedy, Report, closed, damage, leftover};
 use crate::engine::Ctx;
 use crate::error::Result;
 use crate::image::{Assume, BadBlob, BadLayer, HELLO, Store, Wrong};
@@ -14,7 +14,11 @@ pub(super) fn check(ctx: &Ctx, store: &Store, quick: bool, report: &mut Report, 
     match store.check_blobs(!quick) {
         Ok((bad, checked)) => {
             report.checked = checked;
-            found.extend(bad.into_iter().map(blob));
+            let shut = |bad: &BadBlob| {
+                let refused = matches!(&bad.wrong, Wrong::Unreadable(e) if e.is_errno(libc::EACCES));
+                refused.then(|| closed(&store.blob(&bad.digest), 0o600)).flatten()
+            };
+            found.extend(bad.into_iter().map(|bad| shut(&bad).unwrap_or_else(|| blob(bad))));
         }
         Err(e) => {
             found.push(damage(

@@ -86,7 +86,7 @@ struct Found {
 enum Remedy {
     /// Only the user can do something, or nothing needs to be done.
     None,
-    /// Set the mode of a directory of ours.
+    /// Set the mode of a file or directory of ours.
     Mode(PathBuf, u32),
     MakeDir(PathBuf),
     MakeFile(PathBuf, Vec<u8>),
@@ -132,6 +132,16 @@ fn leftover(
     found(Severity::Leftover, object.into(), problem.into(), consequence, repair, remedy)
 }
 
+/// A file or directory of ours that its owner must have `mode` at least for; `None` if he has, or if it is not there.
+fn closed(path: &std::path::Path, mode: u32) -> Option<Found> {
+    use std::os::unix::fs::MetadataExt;
+    let has = path.symlink_metadata().ok().filter(|meta| !meta.is_symlink())?.mode() & 0o7777;
+    let remedy = Remedy::Mode(path.to_path_buf(), mode);
+    let (what, problem) = (format!("file {}", path.display()), format!("its mode is {has:o}"));
+    (has & mode & 0o700 != mode & 0o700)
+        .then(|| damage(what, problem, "commands fail", &format!("sets it to {mode:o}"), remedy))
+}
+
 fn found(
     severity: Severity,
     object: String,
@@ -171,9 +181,10 @@ pub fn check(ctx: &Ctx, options: Options<'_>) -> Result<Report> {
     let mut found = look(ctx, options.quick, repairing, &mut report)?;
     if let Some(how) = options.repair {
         repair::all(ctx, &mut found, how);
-        // A manifest that came back names blobs that could not be looked at before.
+        // A manifest that came back names blobs that could not be looked at before, and so it is with what was closed.
         for _ in 0..2 {
-            let healed = found.iter().any(|f| matches!(f.remedy, Remedy::Fetch(_) | Remedy::Reindex));
+            let healed =
+                found.iter().any(|f| matches!(f.remedy, Remedy::Fetch(_) | Remedy::Reindex | Remedy::Mode(..)));
             if !healed {
                 break;
             }

@@ -1,6 +1,6 @@
 //! Containers, their names, volumes, and what lies in tmp/ and trash/.
 
-use super::{Found, Remedy, damage, leftover};
+use super::{Found, Remedy, closed, damage, leftover};
 use crate::engine::Ctx;
 use crate::error::Result;
 use crate::state::container::{Config, State};
@@ -33,6 +33,13 @@ pub(super) fn containers(ctx: &Ctx, found: &mut Vec<Found>) -> Result<usize> {
 fn container(ctx: &Ctx, id: &str, found: &mut Vec<Found>) {
     let dir = ctx.paths.container(id);
     let short = &id[..12];
+    let files =
+        [dir.config(), dir.spec(), dir.state(), dir.name(), dir.lock(), dir.life()].map(|file| closed(&file, 0o600));
+    let shut: Vec<Found> = closed(dir.path(), 0o700).into_iter().chain(files.into_iter().flatten()).collect();
+    if !shut.is_empty() {
+        found.extend(shut);
+        return;
+    }
     let name = state_names::recorded(&ctx.paths, id).filter(|n| !n.is_empty());
     let object = format!("container {}", name.as_deref().unwrap_or(short));
     let keep = format!("nothing: its files stay in {}; remove it with coracle rm {short}", dir.upper().display());

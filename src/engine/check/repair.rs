@@ -4,7 +4,7 @@ use super::{Found, Outcome, Remedy};
 use crate::engine::pull::{self, Policy};
 use crate::engine::{Ctx, images as engine_images};
 use crate::error::{Context, Error, Result};
-use crate::image::{BadBlob, BadLayer, HELLO, Image, Replace, Store};
+use crate::image::{BadBlob, BadLayer, HELLO, Image, Replace, Store, Wrong};
 use crate::monitor::remove;
 use crate::registry::{PullOptions, Silent};
 use crate::state::atomic::{self, Class};
@@ -131,8 +131,11 @@ fn fetch(ctx: &Ctx, found: &mut [Found], how: &PullOptions) {
     let tried = (|| {
         let store = Store::open(&ctx.paths)?;
         for blob in &bad {
-            // What is wrong is of no use, and only in the way of good data.
-            store.discard_blob(&blob.digest)?;
+            // What is wrong is of no use, and only in the way of good data. What can't be read may still be right.
+            let lost = !matches!(blob.wrong, Wrong::Unreadable(_));
+            if lost || !blob.sources.is_empty() || blob.images.contains(HELLO) {
+                store.discard_blob(&blob.digest)?;
+            }
         }
         if bad.iter().any(|blob| blob.images.contains(HELLO)) {
             store.restore_hello()?;
