@@ -191,7 +191,12 @@ impl StageBuild<'_> {
         self.cache.blind = self.plan.no_cache || self.plan.no_cache_filter.contains(&name);
         let total = stage.steps.iter().filter(|s| makes_layer(&s.what)).count() + 1;
         let mut place = 1;
-        let mut whose = if self.plan.several { format!("{} ", self.plan.platform) } else { String::new() };
+        let own = match &self.plan.origins[index].platform {
+            Some(text) => Platform::parse(text)?,
+            None => self.plan.platform.clone(),
+        };
+        let mut whose =
+            if self.plan.several { format!("{} ", own.on_the_way_to(&self.plan.platform)) } else { String::new() };
         if file.stages.len() > 1 {
             whose.push_str(&format!("{name} "));
         }

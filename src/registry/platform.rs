@@ -43,6 +43,20 @@ impl Platform {
         Platform { os, architecture: arch.to_string(), variant: variant.to_string() }
     }
 
+    /// How BuildKit calls a step that runs on this platform to make something for `target`: `linux/amd64->arm64`.
+    pub fn on_the_way_to(&self, target: &Platform) -> String {
+        if self == target {
+            return self.to_string();
+        }
+        if self.os != target.os {
+            return format!("{self}->{target}");
+        }
+        match self.architecture == target.architecture && !target.variant.is_empty() {
+            true => format!("{self}->/{}", target.variant),
+            false => format!("{self}->{}", &target.to_string()[target.os.len() + 1..]),
+        }
+    }
+
     /// Parses `OS/ARCH[/VARIANT]`, `OS` or `ARCH`; missing parts are the host's.
     pub fn parse(text: &str) -> Result<Platform> {
         let bad = || {
@@ -126,6 +140,20 @@ impl fmt::Display for Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_are_called_as_buildkit_calls_them() {
+        for (own, target, want) in [
+            ("linux/amd64", "linux/amd64", "linux/amd64"),
+            ("linux/amd64", "linux/arm64", "linux/amd64->arm64"),
+            ("linux/amd64", "linux/arm/v7", "linux/amd64->arm/v7"),
+            ("linux/arm/v6", "linux/arm/v7", "linux/arm/v6->/v7"),
+            ("linux/amd64", "windows/amd64", "linux/amd64->windows/amd64"),
+        ] {
+            let parse = |text: &str| Platform::parse(text).unwrap();
+            assert_eq!(parse(own).on_the_way_to(&parse(target)), want);
+        }
+    }
 
     #[test]
     fn parses_and_normalises() {
