@@ -248,6 +248,32 @@ fn failures_show_the_place_the_output_and_the_code() {
 }
 
 #[test]
+fn what_is_meant_is_guessed() {
+    let env = busybox_env!();
+    env.file("c/app.py", "x");
+    env.file("c/src/Main.go", "x");
+    for (text, want) in [
+        (
+            "FROM busybox\nCOPY ap.py /\n",
+            "Dockerfile:2: copy ap.py: find \"/ap.py\": not found (hint: did you mean app.py?)",
+        ),
+        ("FROM busybox\nCOPY sr/main.go /\n", "not found\n"),
+        ("FROM busybox\nCOPY src/main.go /\n", "did you mean src/Main.go?"),
+        ("FROM busybox\nADD scr/Main.go /\n", "did you mean src/Main.go?"),
+        ("ARG V\nFROM busybox:$V\n", "Dockerfile:2: busybox:$V is 'busybox:' here"),
+        ("FROM busybox:${V}\n", "--build-arg V="),
+        ("FROM busybox AS builder\nFROM busybox\nCOPY --from=bulider /x /\n", "did you mean the stage builder?"),
+        ("FROM busybox AS a\nCOPY --from=a /x /\n", "can't copy from itself"),
+        ("FROM busybox AS a\nCOPY --from=b /x /\nFROM busybox AS b\nCOPY --from=a /x /\n", "in line 3: put it before"),
+        ("FROM busybox\nFROM busybox\nRUN --mount=from=7,target=/x true\n", "from stage 7: there is none"),
+        ("", "Dockerfile:1: the Dockerfile has no stages"),
+    ] {
+        let out = build(&env, text, "--pull=never");
+        assert!(out.code != 0 && out.stderr.contains(want), "{text}: {out}");
+    }
+}
+
+#[test]
 fn contexts_from_standard_input_and_git() {
     let env = busybox_env!();
     let dockerfile = b"FROM busybox\nRUN echo alone > /x\nCOPY <<E /y\nhere\nE\n";

@@ -203,6 +203,7 @@ impl StageBuild<'_> {
         let title = |what: &str, place: usize| format!("[{whose}{place}/{total}] {what}");
         let (mut built, triggers) = self.base(index, &mut |what| title(what, 1)).map_err(|mut failure| {
             failure.span.get_or_insert(stage.span);
+            failure.error = stages::explain(file, self.plan.args, index, &self.plan.origins[index], failure.error);
             failure
         })?;
         let triggers = triggers
@@ -387,6 +388,13 @@ impl StageBuild<'_> {
             Base::Scratch => return Ok(Vec::new()),
             Base::Image(image) => image,
         };
+        if image.parse::<usize>().is_ok() && self.plan.contexts.get(&image).is_none() {
+            let error = Error::user(format!("copy from stage {image}: there is none of that number before this one"));
+            return Err(error.hint(match index {
+                0 => "this is the first stage".into(),
+                n => format!("they count from 0 to {}", n - 1),
+            }));
+        }
         if let Some(layers) = self.images.get(&image) {
             return Ok(layers.clone());
         }
@@ -402,7 +410,11 @@ impl StageBuild<'_> {
         };
         let platform = self.plan.platform.clone();
         let found = self.doing(&title, stage.span, |this, _| Ok((this.image(&image, &platform)?, false)));
-        let found = found.map_err(|failure| failure.error)?;
+        let found = found.map_err(|mut failure| {
+            let hint = stages::meant(file, index, name);
+            failure.error.hint = hint.or(failure.error.hint);
+            failure.error
+        })?;
         let layers = self.store.stored_layers(&found)?;
         self.images.insert(image, layers.clone());
         Ok(layers)

@@ -41,7 +41,8 @@ impl Fault {
 
     /// The error that says `FILE:LINE` first.
     pub fn in_file(self, source: &Source) -> Error {
-        self.error.context(format!("{}:{}", source.name, self.span.start))
+        // An empty file has no line.
+        self.error.context(format!("{}:{}", source.name, self.span.start.max(1)))
     }
 }
 

@@ -130,6 +130,35 @@ pub fn reference(file: &Dockerfile, index: usize, name: &str) -> Base {
     }
 }
 
+/// The error for a FROM whose variables make it no name of an image, which says so; any other as it is.
+pub fn explain(file: &Dockerfile, args: &BuildArgs, index: usize, origin: &Origin, error: Error) -> Error {
+    let (from, Base::Image(name)) = (&file.stages[index].from, &origin.base) else { return error };
+    if !from.contains('$') || Reference::parse(name).is_ok() {
+        return error;
+    }
+    let missing = Lexer::new(file.directives.escape).expand(from, &|_| None).map(|e| e.missing).unwrap_or_default();
+    let unset = missing.iter().find(|name| args.globals.get(*name).is_none_or(String::is_empty));
+    let hint = match unset {
+        Some(name) => format!("give {name} a value: ARG {name}=… before the first FROM, or --build-arg {name}=…"),
+        None => "see the ARGs before the first FROM, and --build-arg".into(),
+    };
+    Error { hint: Some(hint), ..error.context(format!("{from} is '{name}' here")) }
+}
+
+/// What may be meant by a `--from` in stage `index` that turned out to be no image.
+pub fn meant(file: &Dockerfile, index: usize, name: &str) -> Option<String> {
+    let lower = name.to_lowercase();
+    let called = |stage: &super::ast::Stage| stage.name.as_ref() == Some(&lower);
+    if file.stages.get(index).is_some_and(called) {
+        return Some(format!("a stage can't copy from itself: {name} is this one"));
+    }
+    if let Some(later) = file.stages.iter().skip(index + 1).find(|s| called(s)) {
+        return Some(format!("stage {name} begins later, in line {}: put it before this one", later.span.start));
+    }
+    let names = file.stages[..index].iter().filter_map(|s| s.name.as_deref());
+    nearest(&lower, names).map(|near| format!("did you mean the stage {near}?"))
+}
+
 /// The stage to build: by name or number, or the last.
 pub fn target(file: &Dockerfile, name: Option<&str>) -> Result<usize> {
     let last = file.stages.len() - 1;

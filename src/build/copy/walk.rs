@@ -6,6 +6,7 @@ use super::sink::{Content, Sink};
 use super::{Item, Request, Tree, untar};
 use crate::build::glob::Glob;
 use crate::build::ignore::{Ignore, clean};
+use crate::build::lint::nearest;
 use crate::error::{Context, Error, Result};
 use crate::image::diff::{attributes, owner};
 use crate::image::tar::{Entry, Kind, Time};
@@ -24,6 +25,8 @@ const MAX_DEPTH: usize = 500;
 
 /// Most paths that patterns may match.
 const MAX_MATCHES: usize = 1 << 20;
+/// Names that are compared with one that is missing.
+const MAX_SIMILAR: usize = 10_000;
 
 pub(super) struct Copier<'a, S> {
     request: &'a Request,
@@ -222,10 +225,31 @@ impl<'a, S: Sink> Copier<'a, S> {
                 Err(rustix::io::Errno::NOENT) => {}
                 Err(e) => return Err(e).context("open it"),
             }
-            return Err(Error::not_found(format!("find \"/{}\": not found", path.display())));
+            let error = Error::not_found(format!("find \"/{}\": not found", path.display()));
+            return Err(match self.similar(source.as_fd(), path) {
+                Some(near) => error.hint(format!("did you mean {}?", near.display())),
+                None => error,
+            });
         }
         Err(Error::not_found(format!("find \"/{}\": not found", path.display()))
             .hint("the ignore file leaves it out: see .dockerignore or .containerignore"))
+    }
+
+    /// What is there instead of a path that is not: the same with one part written a little otherwise.
+    fn similar(&self, source: BorrowedFd<'_>, path: &Path) -> Option<PathBuf> {
+        let parts: Vec<&OsStr> = path.iter().collect();
+        let missing =
+            (1..=parts.len()).find(|n| rooted::open_path(source, &parts[..*n].iter().collect::<PathBuf>()).is_err())?;
+        let above: PathBuf = parts[..missing - 1].iter().collect();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(rooted::open_path(source, &above).ok()?, ".", flags, Mode::empty()).ok()?;
+        let entries = Dir::new(dir).ok()?.take(MAX_SIMILAR).flatten();
+        let names: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        let word = parts[missing - 1].to_str()?;
+        let names = || names.iter().map(String::as_str).filter(|n| !matches!(*n, "." | ".."));
+        let near = names().find(|n| n.eq_ignore_ascii_case(word)).or_else(|| nearest(word, names()))?;
+        let found: PathBuf = above.iter().chain([OsStr::new(near)]).chain(parts[missing..].iter().copied()).collect();
+        (rooted::open_path(source, &found).is_ok() && !self.is_ignored(&found)).then_some(found)
     }
 
     fn is_ignored(&self, path: &Path) -> bool {
