@@ -207,6 +207,28 @@ fn options_of_pasta() {
 }
 
 #[test]
+fn containers_conf_names_the_default_network() {
+    need!("pasta", "slirp4netns");
+    let env = TestEnv::new();
+    let conf = |text: &str| env.file("home/.config/containers/containers.conf", text);
+    let mtu = |flags: &str| interface(&env.probe(flags)).1["mtu"].as_str().unwrap().to_string();
+    conf("[engine]\nnetwork_cmd_options = [\"mtu=1410\", \"enable_ipv6=false\"]\n");
+    assert_eq!((mtu("").as_str(), mtu("--network slirp4netns:mtu=1420").as_str()), ("1410", "1420"));
+    conf("[network]\ndefault_rootless_network_cmd = \"pasta\"\npasta_options = [\"-m\", \"1430\"]\n");
+    assert_eq!((mtu("").as_str(), mtu("--network pasta:-4").as_str()), ("1430", "1430"));
+    assert_eq!(mtu("--network slirp4netns"), "65520");
+    env.start("--name c hello sleep forever");
+    assert_eq!(env.inspect("c")["HostConfig"]["NetworkMode"], "pasta");
+    let out = env.sh("doctor").stdout.clone();
+    assert!(out.contains("no network setting of containers.conf is ignored"), "{out}");
+    conf("[network]\ndefault_subnet = \"10.99.0.0/16\"\n");
+    let out = env.sh("doctor").stdout.clone();
+    assert!(out.contains("default_subnet = \"10.99.0.0/16\""), "{out}");
+    conf("[network]\ndefault_rootless_network_cmd = \"vpnkit\"\n");
+    let _ = env.sh("run --rm hello").fails(125, &["vpnkit", "containers.conf", "pasta or slirp4netns"]);
+}
+
+#[test]
 fn pasta_with_ipv6_alone() {
     need!("pasta");
     let routes = std::fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();

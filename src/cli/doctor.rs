@@ -1,5 +1,6 @@
 //! `coracle doctor`.
 
+use super::containers_conf::{self, Networking};
 use super::{Cx, output, term};
 use crate::engine::doctor::{Environment, Finding, Report, State, doctor};
 use crate::error::Result;
@@ -27,7 +28,9 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
 /// PATH and XDG_RUNTIME_DIR.
 pub fn environment() -> Environment {
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let conf = Networking::read(&containers_conf::files());
     Environment {
+        network_settings: conf.map(|conf| conf.ignored).map_err(|e| e.to_string()),
         path: std::env::split_paths(&path).filter(|p| p.is_absolute()).collect(),
         runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").filter(|d| !d.is_empty()).map(Into::into),
     }

@@ -20,6 +20,7 @@ mod completion;
 mod connection_flags;
 mod container_exists;
 mod container_prune;
+mod containers_conf;
 mod cp;
 mod create;
 mod diff;

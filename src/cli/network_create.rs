@@ -1,11 +1,10 @@
 //! `coracle network create`.
 
-use super::{Cx, Personality, output};
+use super::{Cx, Personality, containers_conf, output};
 use crate::engine::network::{NewNetwork, create};
 use crate::error::{Kind, Result};
 use crate::net::networks;
 use crate::spec::policy::key_values;
-use std::path::PathBuf;
 
 /// Create a network whose containers reach each other by name.
 #[derive(clap::Args, Debug)]
@@ -73,7 +72,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         options: key_values(&split_options(&args.opt), "option")?,
         dns: !args.disable_dns,
         dns_servers: args.dns,
-        pools: networks::pools(&conf_files())?,
+        pools: networks::pools(&containers_conf::files())?,
     };
     let network = match create(&cx.engine, &new) {
         Err(e) if e.kind == Kind::Conflict && args.ignore && !new.name.is_empty() => {
@@ -88,28 +87,4 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
 /// Podman takes several with commas.
 fn split_options(given: &[String]) -> Vec<String> {
     given.iter().flat_map(|o| o.split(',')).map(str::to_string).collect()
-}
-
-/// containers.conf(5), lowest priority first.
-fn conf_files() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        ["/usr/share/containers/containers.conf", "/etc/containers/containers.conf"].map(PathBuf::from).into();
-    files.extend(drop_ins("/etc/containers/containers.conf.d".into()));
-    if let Some(dirs) = directories::BaseDirs::new() {
-        let own = dirs.config_dir().join("containers");
-        files.push(own.join("containers.conf"));
-        files.extend(drop_ins(own.join("containers.conf.d")));
-    }
-    files.extend(std::env::var_os("CONTAINERS_CONF_OVERRIDE").map(PathBuf::from));
-    match std::env::var_os("CONTAINERS_CONF") {
-        Some(file) => vec![file.into()],
-        None => files,
-    }
-}
-
-fn drop_ins(dir: PathBuf) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
-    let mut files: Vec<PathBuf> = entries.filter(|p| p.extension().is_some_and(|e| e == "conf")).collect();
-    files.sort();
-    files
 }

@@ -1,5 +1,6 @@
 //! Flags → request: reads the files and variables that flags name.
 
+use super::containers_conf::{self, Networking};
 use super::run_flags::ContainerFlags;
 use super::{Cx, Personality, docker_config, host_environment};
 use crate::error::{Context, Error, Result};
@@ -75,7 +76,10 @@ pub fn request(flags: &ContainerFlags, cx: &Cx, detach: bool) -> Result<(RunRequ
         image_volume: storage.image_volume.clone(),
         devices: storage.device.clone(),
         shm_size: given(&storage.shm_size),
-        network: network.network.clone(),
+        network: match docker {
+            true => network.network.clone(),
+            false => Networking::read(&containers_conf::files())?.apply(&network.network),
+        },
         network_alias: network.network_alias.clone(),
         publish: network.publish.clone(),
         expose: network.expose.clone(),

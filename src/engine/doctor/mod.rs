@@ -97,12 +97,14 @@ pub struct Report {
 }
 
 /// What the caller knows of the environment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Environment {
     /// PATH, in order.
     pub path: Vec<PathBuf>,
     /// XDG_RUNTIME_DIR.
     pub runtime_dir: Option<PathBuf>,
+    /// Settings of networks in containers.conf that have no effect; or what is wrong with a file.
+    pub network_settings: Result<Vec<String>, String>,
 }
 
 impl Environment {

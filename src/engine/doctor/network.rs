@@ -23,6 +23,7 @@ pub(super) fn network(env: &Environment) -> Vec<Finding> {
         ]),
     }
     findings.push(low_ports());
+    findings.push(settings(env));
     findings
 }
 
@@ -45,6 +46,21 @@ fn helper(env: &Environment, program: &'static str, package: &str) -> Result<Fin
     match env.version(program, "--version") {
         Some((path, version)) => Ok(Finding::ok(program, format!("{}: {version}", path.display()))),
         None => Err(Finding::warn(program, "not installed", "", format!("sudo apt-get install {package}"))),
+    }
+}
+
+/// containers.conf(5) may say more about networks than is followed here.
+fn settings(env: &Environment) -> Finding {
+    const CHECK: &str = "containers-conf";
+    match &env.network_settings {
+        Ok(ignored) if ignored.is_empty() => Finding::ok(CHECK, "no network setting of containers.conf is ignored"),
+        Ok(ignored) => Finding::warn(
+            CHECK,
+            format!("[network] in containers.conf: {}", ignored.join(", ")),
+            "no effect: the default network is each container's own",
+            "coracle network create makes networks as you want them",
+        ),
+        Err(why) => Finding::fail(CHECK, why.clone(), "containers are not started", "mend the file"),
     }
 }
 
