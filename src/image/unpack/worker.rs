@@ -104,7 +104,10 @@ impl Shared<'_> {
     }
 
     fn fail(&self, e: Error) {
-        let mut state = self.lock();
+        self.fail_locked(&mut self.lock(), e);
+    }
+
+    fn fail_locked(&self, state: &mut State, e: Error) {
         self.stop.store(true, Ordering::Relaxed);
         state.failed.get_or_insert(e);
         // Readers that wait for a download have to notice.
@@ -181,10 +184,8 @@ impl Shared<'_> {
                 }
                 // The download broke off; it may start again.
                 Err(_) if given_up && state.failed.is_none() => {}
-                Err(e) => {
-                    drop(state);
-                    self.fail(e);
-                }
+                // Under the same lock as the end of the job: between the two, others would take the rest for lost.
+                Err(e) => self.fail_locked(&mut state, e),
             }
             self.changed.notify_all();
         }
