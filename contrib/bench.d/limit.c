@@ -2,7 +2,8 @@
 // maps, mounts, masks, capability sets and a seccomp filter of the same size, forks a monitor that writes a log and a
 // state file, and knows nothing else: no images, no options, no locks, no error recovery. Not a product; a yardstick.
 //
-//   limit run -s STATEDIR -l LOWER[:LOWER…] -m UID:SUBUID:COUNT -n none|host|slirp [-d] PROGRAM [ARG…]
+//   limit run -s STATEDIR -l LOWER[:LOWER…] -m UID:SUBUID:COUNT -n none|host|slirp [-d] [-j PID] PROGRAM [ARG…]
+//       (-j: in the user namespace of that process, without the set-id helpers)
 //   limit exec PID PROGRAM [ARG…]
 //   limit ps STATEDIR
 //   limit peak PROGRAM [ARG…]     (prints the peak resident size of the program, KiB; its stdout is lost)
@@ -184,7 +185,8 @@ static void append(int log, const char *data, size_t size) {
     must(write(log, out, n) == (ssize_t)n, "log");
 }
 
-static int monitor(const char *dir, char *lowers, char *map, const char *network, char **argv, int detached, int caller) {
+static int monitor(const char *dir, char *lowers, char *map, const char *network, char **argv, int detached, int caller,
+        const char *joined) {
     char path[4096], buffer[65536], state[2048];
     int out[2], errors[2], sync[2], net = strcmp(network, "host") != 0;
     setsid();
@@ -197,7 +199,11 @@ static int monitor(const char *dir, char *lowers, char *map, const char *network
     must(log >= 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(errors, O_CLOEXEC) == 0, "pipe");
     must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) == 0, "socketpair");
     int pidfd;
-    struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_PIDFD,
+    if (joined) {
+        snprintf(path, sizeof path, "/proc/%s/ns/user", joined);
+        must(setns(open(path, O_RDONLY | O_CLOEXEC), CLONE_NEWUSER) == 0, "join the user namespace");
+    }
+    struct clone_args args = { .flags = (joined ? 0 : CLONE_NEWUSER) | CLONE_NEWNS | CLONE_NEWPID | CLONE_PIDFD,
         .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD };
     pid_t pid = syscall(SYS_clone3, &args, sizeof args);
     must(pid >= 0, "clone3");
@@ -215,9 +221,11 @@ static int monitor(const char *dir, char *lowers, char *map, const char *network
     snprintf(first, sizeof first, "%.*s", (int)(count - sub - 1), sub);
     char *uids[] = { "newuidmap", number, "0", own, "1", "1", first, count, NULL };
     char *gids[] = { "newgidmap", number, "0", own, "1", "1", first, count, NULL };
-    pid_t a = helper(uids), b = helper(gids);
-    int status, bad;
-    waitpid(a, &status, 0), bad = status, waitpid(b, &status, 0);
+    int status = 0, bad = 0;
+    if (!joined) {
+        pid_t a = helper(uids), b = helper(gids);
+        waitpid(a, &status, 0), bad = status, waitpid(b, &status, 0);
+    }
     must(!bad && !status, "id maps");
     must(read(sync[0], buffer, 1) == 1, "sync");
     must(write(sync[0], "m", 1) == 1, "sync");
@@ -276,13 +284,14 @@ static int monitor(const char *dir, char *lowers, char *map, const char *network
 }
 
 static int run(int argc, char **argv) {
-    char *states = NULL, *lowers = NULL, *map = NULL, *network = "none", dir[1024], path[4096];
+    char *states = NULL, *lowers = NULL, *map = NULL, *network = "none", *joined = NULL, dir[1024], path[4096];
     int detached = 0, option;
-    while ((option = getopt(argc, argv, "+s:l:m:n:d")) != -1) {
+    while ((option = getopt(argc, argv, "+s:l:m:n:j:d")) != -1) {
         if (option == 's') states = optarg;
         if (option == 'l') lowers = optarg;
         if (option == 'm') map = optarg;
         if (option == 'n') network = optarg;
+        if (option == 'j') joined = optarg;
         if (option == 'd') detached = 1;
     }
     if (!states || !lowers || !map || optind == argc) errx(125, "bad usage");
@@ -299,7 +308,7 @@ static int run(int argc, char **argv) {
     must(pid >= 0, "fork");
     if (pid == 0) {
         close(channel[0]);
-        _exit(monitor(dir, lowers, map, network, argv + optind, detached, channel[1]));
+        _exit(monitor(dir, lowers, map, network, argv + optind, detached, channel[1], joined));
     }
     close(channel[1]);
     char answer;

@@ -41,7 +41,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     check_terminal(&args, cx)?;
     let (request, warnings) = run_request::request(&args.flags, cx, args.detach)?;
     let parsed = begun.elapsed();
-    let standby = standby(request.usual_start(), args.trace_time)?;
+    let standby = standby(&cx.engine, request.usual_start(), args.trace_time)?;
     let outcome = create::make(&args.flags, &request, warnings, cx)?;
     let created = begun.elapsed();
     let options = StartOptions {

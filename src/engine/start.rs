@@ -4,7 +4,7 @@ use super::attach::{self, Attachment};
 use super::{Ctx, logout, recover};
 use crate::error::{Error, Kind, Result};
 use crate::image::Store;
-use crate::monitor::proto::{Mapped, StartFrame, StartReply};
+use crate::monitor::proto::{EarlyKind, Mapped, StartFrame, StartReply};
 use crate::monitor::{self, remove};
 use crate::runtime;
 use crate::spec::model::{MountKind, Spec};
@@ -85,8 +85,9 @@ pub struct Standby {
 
 /// Starts a monitor early: it gets ready while its container is made, and so does the container's user namespace if it
 /// is to have one of its own with the usual map (`own_user`). With `trace` the monitor may write to stderr.
-pub fn standby(own_user: bool, trace: bool) -> Result<Standby> {
-    let user = if own_user { Early::begin(IdMap::detect()?) } else { None };
+pub fn standby(ctx: &Ctx, own_user: bool, trace: bool) -> Result<Standby> {
+    let outer = |map: &IdMap| monitor::outer::find(&ctx.paths, map);
+    let user = if own_user { Early::begin(IdMap::detect()?, outer) } else { None };
     let (channel, remote) = Channel::pair()?;
     let stderr = if trace { Streams::Stderr } else { Streams::Null };
     // Our copy of the monitor's end, which would keep its death from being seen, goes with this function.
@@ -170,7 +171,7 @@ fn spawn_with(
 ) -> Result<Started> {
     let _ = std::fs::remove_file(container.dir.desired());
     let passthrough = container.config.log.driver == "passthrough";
-    let Standby { monitor, channel, user } = standby.map_or_else(|| self::standby(false, options.trace), Ok)?;
+    let Standby { monitor, channel, user } = standby.map_or_else(|| self::standby(ctx, false, options.trace), Ok)?;
     let (mut frame, mut warnings) = frame(ctx, &container, spec, user.as_ref())?;
     frame.window = options.window;
     frame.trace = options.trace;
@@ -252,7 +253,7 @@ fn frame(ctx: &Ctx, container: &Container, spec: &Spec, user: Option<&Early>) ->
         idmap,
         volumes,
         attached: false,
-        early: user.is_some(),
+        early: user.map_or(EarlyKind::None, |early| if early.nested() { EarlyKind::Outer } else { EarlyKind::Own }),
         passthrough: false,
         listening: Vec::new(),
         preserved: 0,

@@ -9,6 +9,7 @@ mod exit;
 mod incarnation;
 mod joins;
 mod log;
+pub mod outer;
 pub mod policy;
 pub mod proto;
 pub mod remove;
@@ -30,7 +31,7 @@ use crate::sys::process;
 use clients::Clients;
 use incarnation::{Incarnation, Subject, incarnate};
 use log::LogWriter;
-use proto::{Mapped, StartFrame, StartReply};
+use proto::{EarlyKind, Mapped, StartFrame, StartReply};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serve::{End, Served, Server};
 use std::cell::Cell;
@@ -73,10 +74,12 @@ struct Monitor {
     server: Server,
     life: Life,
     incarnation: Incarnation,
+    /// The outer user namespace, for those who come after.
+    outer: Option<OwnedFd>,
 }
 
 fn run(channel: &Channel, frame: StartFrame, mut fds: Vec<OwnedFd>) -> Result<Monitor, (Error, Vec<String>)> {
-    let heard = Cell::new(!frame.early);
+    let heard = Cell::new(frame.early == EarlyKind::None);
     let mapped = || {
         heard.set(true);
         match channel.recv()? {
@@ -85,7 +88,12 @@ fn run(channel: &Channel, frame: StartFrame, mut fds: Vec<OwnedFd>) -> Result<Mo
             None => Err(Error::new(Kind::Interrupted, "start: the caller went away")),
         }
     };
-    let early = (frame.early && !fds.is_empty()).then(|| EarlyUser { namespace: fds.remove(0), mapped: &mapped });
+    let nested = frame.early == EarlyKind::Outer;
+    let early = (frame.early != EarlyKind::None && !fds.is_empty()).then(|| EarlyUser {
+        namespace: fds.remove(0),
+        nested,
+        mapped: &mapped,
+    });
     let result = start(channel, frame, fds, early);
     if result.is_err() && !heard.get() {
         // What was left unread would reset the channel, and the answer be lost.
@@ -119,6 +127,8 @@ fn start(
         }
         Ok((mut subject, mut server, warnings)) => {
             let gone = || hung_up(channel);
+            let nested = early.as_ref().filter(|early| early.nested);
+            let outer = nested.and_then(|early| early.namespace.try_clone().ok());
             match incarnate(&mut subject, &before, early, &gone) {
                 Err(error) => {
                     server.clients.stop_listening();
@@ -137,12 +147,12 @@ fn start(
                     };
                     let _ = channel.send(&reply, &[]);
                     // The caller need not wait for this.
-                    events::container(&subject.frame.paths, "start", &subject.frame.id, &subject.name, &[]);
                     if subject.frame.trace {
                         quiet_stderr();
                     }
                     hook::stop_at("monitor:started");
-                    Ok(Monitor { subject, server, life, incarnation })
+                    server.settle_at = Some(Instant::now() + outer::SETTLED);
+                    Ok(Monitor { subject, server, life, incarnation, outer })
                 }
             }
         }
@@ -245,6 +255,12 @@ impl Monitor {
                     incarnation::revive_network(&self.subject, &mut self.incarnation);
                 }
                 Ok(Served::HelperDied) => {}
+                Ok(Served::Settled) => {
+                    let frame = &self.subject.frame;
+                    self.outer = outer::keep(&frame.paths, &frame.idmap, self.outer.take()).unwrap_or_default();
+                    process::trim_heap();
+                    process::forget_program();
+                }
                 Ok(Served::Changed(client)) => {
                     let done = change::follow(&mut self.subject, &mut self.incarnation);
                     mourned.clear();

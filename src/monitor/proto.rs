@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 /// Everything the monitor can't find out by itself: it never reads the environment. With it come, in this order, a user
-/// namespace (if `early`), the monitor's end of a connected attach socket (if `attached`), and fds 0, 1, 2 for the
+/// namespace (unless `early` is none), the monitor's end of a connected attach socket (if `attached`), and fds 0, 1, 2 for the
 /// container (if `passthrough`), and those of `listening` and `preserved`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StartFrame {
@@ -31,8 +31,8 @@ pub struct StartFrame {
     /// The spec's named volumes.
     pub volumes: BTreeMap<String, VolumeAt>,
     pub attached: bool,
-    /// The maps of the user namespace are being written: a [`Mapped`] follows.
-    pub early: bool,
+    /// The maps of that user namespace are being written: a [`Mapped`] follows.
+    pub early: EarlyKind,
     pub passthrough: bool,
     /// Names of listening sockets: for published ports, or for the program.
     pub listening: Vec<String>,
@@ -41,6 +41,17 @@ pub struct StartFrame {
     /// (rows, columns).
     pub window: Option<(u16, u16)>,
     pub trace: bool,
+}
+
+/// What a user namespace that comes with a [`StartFrame`] is to the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EarlyKind {
+    /// There is none.
+    None,
+    /// Its own.
+    Own,
+    /// The one around its own.
+    Outer,
 }
 
 /// Follows the [`StartFrame`] whose user namespace was begun early: its maps are written, or why they are not.

@@ -31,6 +31,8 @@ pub struct Server {
     /// SIGTERM came: the machine or the session goes down. The container is stopped and not restarted.
     pub terminating: bool,
     kill_at: Option<Instant>,
+    /// When to return [`Served::Settled`].
+    pub settle_at: Option<Instant>,
     /// Clients that wait for a change of the container.
     reconnects: Vec<u64>,
     /// The container's files changed while it did not run.
@@ -51,6 +53,8 @@ pub enum Served {
     Ended(End),
     /// A helper of the network died under a container that lives on.
     HelperDied,
+    /// `settle_at` has come.
+    Settled,
     /// This client wants the container to be what its files say now.
     Changed(u64),
 }
@@ -89,6 +93,7 @@ impl Server {
             stdin_ended: false,
             terminating: false,
             kill_at: None,
+            settle_at: None,
             reconnects: Vec::new(),
             changed: false,
         })
@@ -110,7 +115,7 @@ impl Server {
             self.buffer = vec![0; proto::CHUNK + 1];
         }
         loop {
-            let ready = self.wait(Some(inc), mourned, None, self.kill_at)?;
+            let ready = self.wait(Some(inc), mourned, None, self.kill_at.into_iter().chain(self.settle_at).min())?;
             for source in ready {
                 match source {
                     Source::Init => {
@@ -146,6 +151,10 @@ impl Server {
             if self.kill_at.is_some_and(|at| Instant::now() >= at) {
                 self.kill_at = None;
                 let _ = boot::signal(&inc.pidfd, libc::SIGKILL);
+            }
+            if self.settle_at.is_some_and(|at| Instant::now() >= at) {
+                self.settle_at = None;
+                return Ok(Served::Settled);
             }
             if let Some(client) = self.reconnects.pop() {
                 return Ok(Served::Changed(client));

@@ -74,6 +74,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecProcess> {
                 fds: &[theirs.as_fd(), launcher.as_fd(), pidfd.as_fd()],
                 namespaces: 0,
                 user_namespace: None,
+                maps: None,
                 cgroup_procs: None,
                 session: true,
                 death_signal: 0,

@@ -36,7 +36,6 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         Some(outer) if joins.nested => Some(idmap.within(&request.idmap.of_process(outer.as_fd())?)?),
         _ => None,
     };
-    let early = request.early.as_ref();
     let namespaces = Namespaces::of(spec, joins)?;
     let plan = Plan {
         unshare: namespaces.unshare,
@@ -71,11 +70,14 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     let usual = outer.is_empty() && namespaces.inside.is_empty() && request.passed.is_empty() && !spec.init;
     let launcher = if usual { host::launcher(&spec.seccomp) } else { None };
     // Of use to the usual container only.
-    let below = early.filter(|_| own_user && launcher.is_some() && idmap == request.idmap);
-    if let (Some(early), None) = (early, below) {
+    let below = request.early.as_ref().filter(|_| own_user && launcher.is_some() && idmap == request.idmap);
+    // Nobody may make a namespace below one in which they have no id.
+    let waits = below.is_none_or(|early| early.nested);
+    if let (Some(early), true) = (&request.early, waits) {
         (early.mapped)()?;
     }
-    let new_user = own_user && below.is_none();
+    let new_user = own_user && below.is_none_or(|early| early.nested);
+    let inner_maps = if below.is_some() && new_user { Some(idmap.texts()?) } else { None };
     let clone_flags = if new_user { libc::CLONE_NEWUSER } else { 0 } | libc::CLONE_NEWNS | namespaces.clone;
     let spawned = match &launcher {
         Some(launcher) => {
@@ -84,6 +86,7 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
                 fds: &[theirs.as_fd(), launcher.as_fd()],
                 namespaces: clone_flags,
                 user_namespace: below.map(|early| early.namespace.as_fd()),
+                maps: inner_maps.as_ref().map(|[uids, gids]| [uids.as_c_str(), gids.as_c_str()]),
                 cgroup_procs: procs.as_ref().map(AsFd::as_fd),
                 session: true,
                 death_signal: libc::SIGKILL,
@@ -122,7 +125,8 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
         unheard: false,
         reaped: false,
     };
-    let maps = if new_user && nested.is_none() { Some(start_maps(init.pid, idmap)?) } else { None };
+    let unmapped = new_user && nested.is_none() && below.is_none();
+    let maps = if unmapped { Some(start_maps(init.pid, idmap)?) } else { None };
     let sent = match launcher {
         Some(_) => Ok(()),
         None => {
@@ -133,8 +137,8 @@ pub fn launch(request: LaunchRequest<'_>) -> Result<Init> {
     };
     // The helpers are reaped whatever happened to the frame.
     let mapped = match below {
-        Some(early) => (early.mapped)(),
-        None => maps.map_or(Ok(()), |m| m.finish()),
+        Some(early) if !waits => (early.mapped)(),
+        _ => maps.map_or(Ok(()), |m| m.finish()),
     };
     init.phases.push(Phase::now("launch: ids mapped"));
     let ready = sent.and_then(|()| init.frame());

@@ -76,10 +76,13 @@ pub enum RootKind {
     Copy,
 }
 
-/// A user namespace that was begun before the launch.
+/// A user namespace that was begun before the launch ([`crate::userns::Early`]).
 pub struct EarlyUser<'a> {
     pub namespace: OwnedFd,
-    /// Waits until its maps, those of [`LaunchRequest::idmap`], are written. Called once, whether it is used or not.
+    /// The container's own is to be one below it.
+    pub nested: bool,
+    /// Waits until its maps are written, those of [`LaunchRequest::idmap`] unless it is an outer one. Called once,
+    /// whether it is used or not.
     pub mapped: &'a dyn Fn() -> crate::error::Result<()>,
 }
 

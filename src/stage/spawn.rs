@@ -120,6 +120,7 @@ pub fn forked(stage: &str, entry: Entry, fds: &[BorrowedFd<'_>], streams: Stream
         fds,
         namespaces: 0,
         user_namespace: None,
+        maps: None,
         cgroup_procs: None,
         session: true,
         death_signal: 0,

@@ -7,8 +7,8 @@
 //!   containers/<id>/{config.json spec.json name state.json desired lock life log upper/ work/ etc/}
 //!   names/<name> -> id   volumes/<name>/{_data,meta.json}   networks/<name>.json   leases/<network>/<address>
 //!   build/   events.jsonl   tmp/ trash/ partial/<hex>
-//! <run>   $XDG_RUNTIME_DIR/coracle (or --runroot): sockets only, all rebuildable
-//!   c/<id12>/{attach,ctl}   net/{lock,socket,keeper.json}
+//! <run>   $XDG_RUNTIME_DIR/coracle (or --runroot): sockets and pids only, all rebuildable
+//!   c/<id12>/{attach,ctl}   net/{lock,socket,keeper.json}   outer
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -95,6 +95,10 @@ impl Paths {
     }
     pub fn container(&self, id: &str) -> ContainerDir {
         ContainerDir { dir: self.containers().join(id) }
+    }
+    /// Who holds the outer user namespace.
+    pub fn outer(&self) -> PathBuf {
+        self.run.join("outer")
     }
     /// Socket directory of one container: 12 characters of the id keep the path under the 107 bytes of sun_path.
     pub fn sockets(&self, id: &str) -> PathBuf {

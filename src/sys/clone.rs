@@ -255,7 +255,7 @@ extern "C" fn between(arg: *mut c_void) -> c_int {
 ///
 /// # Safety
 /// Makes async-signal-safe calls only.
-unsafe fn write_map(pid: c_int, name: &CStr, text: &CStr) -> bool {
+pub(super) unsafe fn write_map(pid: c_int, name: &CStr, text: &CStr) -> bool {
     let mut path = [0u8; 32];
     let mut digits = [0u8; 10];
     let (mut rest, mut count) = (pid.unsigned_abs(), 0);

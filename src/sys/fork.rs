@@ -1,9 +1,9 @@
 //! A child in namespaces that goes on with our program: no execve(2), which costs a static program of our size most of
 //! a millisecond where the CPU's identification is emulated (virtual machines).
 
-use super::clone::{BlockedSignals, MAX_FDS, Spawned, arrange, reap};
+use super::clone::{BlockedSignals, MAX_FDS, Spawned, arrange, reap, write_map};
 use crate::error::{Error, Result};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Of a child that is made below another user namespace; untouched pages of it cost nothing.
@@ -17,8 +17,12 @@ pub struct Fork<'a> {
     pub fds: &'a [BorrowedFd<'a>],
     /// CLONE_NEW* flags.
     pub namespaces: c_int,
-    /// A user namespace entered before the clone, by a process in between that is gone when we return.
+    /// A user namespace entered before the clone, by a process in between that is gone when we return. With
+    /// CLONE_NEWUSER the child's own is one below it.
     pub user_namespace: Option<BorrowedFd<'a>>,
+    /// The uid_map and gid_map of the child's own below it, which only a process of the outer one may write
+    /// (user_namespaces(7)). They are written when [`fork`] returns.
+    pub maps: Option<[&'a CStr; 2]>,
     pub cgroup_procs: Option<BorrowedFd<'a>>,
     pub session: bool,
     pub death_signal: c_int,
@@ -46,7 +50,7 @@ pub fn fork(how: &Fork<'_>, entry: impl FnOnce(Result<()>) -> i32) -> Result<Spa
     let blocked = BlockedSignals::all();
     let cloned = match how.user_namespace {
         None => clone_here(how.namespaces, &mut child),
-        Some(user) => clone_below(user, how.namespaces, &mut child),
+        Some(user) => clone_below(user, how, &mut child),
     };
     drop(blocked);
     cloned.map_err(|errno| Error::errno(errno, what))
@@ -77,6 +81,7 @@ fn clone_here(namespaces: c_int, child: &mut dyn FnMut() -> c_int) -> std::resul
 struct Between<'a, 'b> {
     user: c_int,
     namespaces: c_int,
+    maps: Option<[&'a CStr; 2]>,
     child: &'a mut (dyn FnMut() -> c_int + 'b),
     pid: c_int,
     errno: c_int,
@@ -86,11 +91,12 @@ struct Between<'a, 'b> {
 /// of us, as our own child (CLONE_PARENT).
 fn clone_below(
     user: BorrowedFd<'_>,
-    namespaces: c_int,
+    how: &Fork<'_>,
     child: &mut dyn FnMut() -> c_int,
 ) -> std::result::Result<Spawned, c_int> {
     let stack = Stack::new()?;
-    let mut shared = Between { user: user.as_raw_fd(), namespaces, child, pid: -1, errno: 0 };
+    let (namespaces, maps) = (how.namespaces, how.maps);
+    let mut shared = Between { user: user.as_raw_fd(), namespaces, maps, child, pid: -1, errno: 0 };
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: `between` runs on a stack of its own that outlives it (CLONE_VFORK: we sleep until it ends) and touches
     // only `shared`. Signals are blocked by the caller.
@@ -100,6 +106,12 @@ fn clone_below(
     }
     reap(pid);
     let Some(inner) = rustix::process::Pid::from_raw(shared.pid.max(0)) else { return Err(shared.errno) };
+    if shared.errno != 0 {
+        // Without its maps it is of no use.
+        let _ = super::process::kill(shared.pid, libc::SIGKILL);
+        reap(shared.pid);
+        return Err(shared.errno);
+    }
     // The child is ours and not waited for, so its pid can't have been reused.
     match rustix::process::pidfd_open(inner, rustix::process::PidfdFlags::empty()) {
         Ok(pidfd) => Ok(Spawned { pid: shared.pid, pidfd }),
@@ -147,7 +159,10 @@ extern "C" fn between(arg: *mut c_void) -> c_int {
                 super::process::exit((shared.child)());
             }
         }
-        if shared.pid < 0 {
+        let mapped = |[uids, gids]: [&CStr; 2]| {
+            write_map(shared.pid, c"/uid_map", uids) && write_map(shared.pid, c"/gid_map", gids)
+        };
+        if shared.pid < 0 || !shared.maps.is_none_or(mapped) {
             shared.errno = errno();
         }
     }

@@ -171,6 +171,12 @@ impl IdMap {
         Ok(IdMap { uids: ranges(&self.uids, &outer.uids)?, gids: ranges(&self.gids, &outer.gids)?, ..self.clone() })
     }
 
+    /// The same ids by the numbers that they have outside.
+    pub fn on_host(&self) -> IdMap {
+        let ranges = |list: &[Range]| list.iter().map(|r| Range { inside: r.outside, ..*r }).collect();
+        IdMap { uids: ranges(&self.uids), gids: ranges(&self.gids), ..self.clone() }
+    }
+
     /// The texts of uid_map and gid_map (user_namespaces(7)).
     pub fn texts(&self) -> Result<[std::ffi::CString; 2]> {
         let text = |ranges: &[Range]| {

@@ -49,29 +49,39 @@ pub fn start_maps(pid: i32, map: &IdMap) -> Result<Writing> {
     Ok(Writing { helpers: Vec::new() })
 }
 
-/// A user namespace whose maps are on their way before there is a container to use it.
+/// A user namespace that is there, its maps on their way, before there is a container to use it.
 #[derive(Debug)]
 pub struct Early {
     map: IdMap,
     writing: Writing,
     namespace: OwnedFd,
-    _holder: Holder,
+    nested: bool,
+    _holder: Option<Holder>,
 }
 
 impl Early {
-    /// Begins, where `map` takes long to write: that is, with the set-id helpers. Errors are left to the later launch.
-    pub fn begin(map: IdMap) -> Option<Early> {
+    /// Begins, where `map` takes long to write: that is, with the set-id helpers, which take longer than all else of a
+    /// start. Below an outer namespace ([`outer`]) nobody needs them. Errors are left to the later launch.
+    pub fn begin(map: IdMap, outer: impl FnOnce(&IdMap) -> Option<OwnedFd>) -> Option<Early> {
         if map.level != Level::Full {
             return None;
         }
+        if let Some(namespace) = outer(&map) {
+            let writing = Writing { helpers: Vec::new() };
+            return Some(Early { map, writing, namespace, nested: true, _holder: None });
+        }
         let holder = Holder::new().ok()?;
         let writing = start_maps(holder.pid, &map).ok()?;
-        let path = format!("/proc/{}/ns/user", holder.pid);
-        let namespace = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, 0.into()).ok()?;
-        Some(Early { map, writing, namespace, _holder: holder })
+        let namespace = namespace_of(&holder)?;
+        Some(Early { map, writing, namespace, nested: false, _holder: Some(holder) })
     }
 
-    /// The map that is written.
+    /// Whether the container's own namespace is to be one below this, rather than this.
+    pub fn nested(&self) -> bool {
+        self.nested
+    }
+
+    /// The map of the container.
     pub fn map(&self) -> &IdMap {
         &self.map
     }
@@ -88,6 +98,22 @@ impl Early {
     pub fn finish(self) -> Result<()> {
         self.writing.finish()
     }
+}
+
+/// A user namespace for others to be made below it, with maps that need no helper then: it has all the ids of `map` by
+/// the numbers that they have on the host, so that what is below looks as if it was not there.
+///
+/// # Errors
+/// As [`write_maps`].
+pub fn outer(map: &IdMap) -> Result<OwnedFd> {
+    let holder = Holder::new()?;
+    write_maps(holder.pid, &map.on_host())?;
+    namespace_of(&holder).ok_or_else(|| Error::not_found("open a user namespace"))
+}
+
+fn namespace_of(holder: &Holder) -> Option<OwnedFd> {
+    let path = format!("/proc/{}/ns/user", holder.pid);
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, 0.into()).ok()
 }
 
 impl Writing {

@@ -10,4 +10,4 @@ mod subid;
 
 pub use hints::explain;
 pub use idmap::{IdMap, Level, Range, find_helper};
-pub use maps::{Early, Writing, start_maps, write_maps};
+pub use maps::{Early, Writing, outer, start_maps, write_maps};
