@@ -68,6 +68,27 @@ fn images_and_containers_are_mounted() {
     env.run(["rm", "maker", "first"]).success();
 }
 
+/// Ids that are arranged differently are the same ids of the host.
+#[test]
+fn containers_that_keep_ids_are_mounted() {
+    let env = busybox_env!();
+    let id = rustix::process::getuid().as_raw();
+    if id == 0 {
+        skip!("root has his own ids in containers anyway");
+    }
+    let script = "echo mine > /tmp/mine; rm -f /tmp/none";
+    env.run(["run", "--name", "keeper", "--userns", "keep-id", "busybox", "sh", "-ec", script]).success();
+    // The user himself is root in unshare; root of the container is a subordinate id, the first of which is 1.
+    let look = "m=$($me mount keeper); cat $m/tmp/mine; stat -c %u:%g $m/tmp/mine $m/etc/passwd; test -s $m/bin/busybox
+        $m/bin/busybox head -n 1 $m/etc/passwd | cut -d: -f1; ! touch $m/x 2>/dev/null";
+    within(&env, look).success().prints("mine\n0:0\n1:1\nroot\n");
+    env.run(["create", "--name", "fresh", "--userns", "keep-id:uid=77,gid=77", "busybox", "true"]).success();
+    within(&env, "$me mount fresh").fails(125, &["fresh", "start a container with that map"]);
+    // What can't be looked at there is no damage.
+    within(&env, "$me system check").success();
+    env.run(["rm", "keeper", "fresh"]).success();
+}
+
 #[test]
 fn what_is_mounted_is_not_removed() {
     let env = busybox_env!();

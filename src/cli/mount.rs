@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 /// Mount the files of containers read-only, and print where; without arguments list what is mounted.
 ///
 /// Works below 'coracle unshare' only, and ends with it. Use cp or exec to change files. What a running container
-/// changes later need not be seen.
+/// changes later need not be seen. Owners are told as the ids of 'coracle unshare', also those of a container with
+/// --userns keep-id.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Mount all containers

@@ -7,7 +7,7 @@ use super::{Ctx, start, tree};
 use crate::error::{Context, Error, Result};
 use crate::image::Store;
 use crate::runtime::jobs::{RootFs, mount_view};
-use crate::spec::model::{Spec, UserNs};
+use crate::spec::model::Spec;
 use crate::state::containers;
 use crate::state::paths::Paths;
 use crate::sys::mount;
@@ -118,7 +118,7 @@ pub fn image(ctx: &Ctx, name: &str) -> Result<Mounted> {
 /// Mounts the container's files; where they are mounted already, that place.
 ///
 /// # Errors
-/// `Denied` outside `unshare`, `NotFound`, `Unsupported` for a container with ids of its own.
+/// `Denied` outside `unshare`, `NotFound`, `Unsupported` for a container with ids of its own that never ran.
 pub fn container(ctx: &Ctx, name: &str) -> Result<Mounted> {
     let dir = inside(ctx, "mount a container")?;
     let id = containers::resolve(&ctx.paths, name)?;
@@ -127,10 +127,6 @@ pub fn container(ctx: &Ctx, name: &str) -> Result<Mounted> {
     let at = Mounted { of: Of::Container, path: dir.join(format!("container-{id}")), id };
     let view = || {
         let spec: Spec = containers::load_spec(&ctx.paths, &at.id)?;
-        if matches!(spec.userns, UserNs::KeepId { .. }) {
-            return Err(Error::unsupported("its ids are arranged differently (keep-id)")
-                .hint("coracle cp and coracle export read its files"));
-        }
         let map = IdMap::around()?;
         let lowers = start::layers(ctx, &container, &spec, &map)?;
         let (_, root) = RootFs::of(&spec, &container.dir, &lowers, &map)?;

@@ -337,7 +337,7 @@ impl Namespaces {
 /// The id map of the container of `spec`: the usual one, or that of `--userns keep-id`.
 pub(super) fn map_of(spec: &Spec, usual: &IdMap) -> Result<IdMap> {
     let UserNs::KeepId { uid, gid } = &spec.userns else { return Ok(usual.clone()) };
-    let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let own = usual.own();
     usual.keep_id(uid.unwrap_or(own.0), gid.unwrap_or(own.1))
 }
 

@@ -109,6 +109,11 @@ pub fn layers(lowers: &[PathBuf], usual: &IdMap, map: &IdMap) -> Result<Layers> 
         return Ok(Layers { lowers: vec![dir], data });
     }
     let missing: Vec<&PathBuf> = lowers.iter().filter(|layer| find(layer, &name, Kind::Copy).is_none()).collect();
+    if !missing.is_empty() && map.is_around() {
+        // Its ids are in no namespace that could be made here.
+        return Err(Error::unsupported("prepare a layer for another id map within a user namespace")
+            .hint("start a container with that map outside first"));
+    }
     if !missing.is_empty() && request(lowers, Kind::Skeleton)?.finish::<bool>().context(what)? {
         let dir = find(top, &name, Kind::Skeleton).ok_or_else(|| Error::bug(format!("{what}: it is not there")))?;
         return Ok(Layers { lowers: vec![dir], data });

@@ -131,12 +131,20 @@ impl IdMap {
         self.level != Level::Root && rustix::process::geteuid().is_root()
     }
 
+    /// The user's own ids as the host knows them, be he root in a namespace of his own by now.
+    pub fn own(&self) -> (u32, u32) {
+        match (self.is_around(), self.uid_outside(0), self.gid_outside(0)) {
+            (true, Some(uid), Some(gid)) => (uid, gid),
+            _ => (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+        }
+    }
+
     /// The same ids, arranged so that the user's own ids are `uid`:`gid` inside.
     ///
     /// # Errors
     /// Ids beyond those the user has; any but 0 at the one-id level stays possible: it is then the only id.
     pub fn keep_id(&self, uid: u32, gid: u32) -> Result<IdMap> {
-        let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let (own_uid, own_gid) = self.own();
         match self.level {
             Level::Root => Ok(self.clone()),
             Level::OneId => Ok(IdMap {
