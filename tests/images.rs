@@ -81,6 +81,8 @@ fn tags_history_and_removal() {
     env.sh("history other:1").success().has("umoci");
     env.sh("run --name user other:1 true").success();
     let _ = env.sh("rmi other:1").code(2);
+    let _ = env.sh("rmi nosuch").fails(1, &["nosuch"]);
+    let _ = env.sh("rmi -f nosuch").success().prints("");
     env.sh("rm user").success();
     env.sh("rmi other:1").success().has("Deleted");
     env.sh("images -q").success().prints("");

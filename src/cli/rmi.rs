@@ -8,8 +8,8 @@ use std::io::Write;
 
 /// Remove images.
 ///
-/// A name is taken away; with its last name, or by id, the image is deleted. Exit code 1: no such image; 2: a container
-/// uses it.
+/// A name is taken away; with its last name, or by id, the image is deleted. Exit code 1: no such image (without --force);
+/// 2: a container uses it.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Names or ids
@@ -18,7 +18,7 @@ pub struct Args {
     /// Remove all images that no container uses
     #[arg(short, long, conflicts_with = "images")]
     all: bool,
-    /// Remove images that containers use, and by id those with several names
+    /// Remove images that containers use, and by id those with several names; don't mind missing ones
     #[arg(short, long)]
     force: bool,
     /// Don't mind missing images
@@ -43,7 +43,12 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         // With --all the names of one image don't matter.
         match images::remove(&cx.engine, &store, name, args.force || args.all) {
             Ok(removed) => report(&removed, cx)?,
-            Err(e) if e.kind == Kind::NotFound && (args.ignore || args.all) => {}
+            // With force a missing one is no failure, which docker mentions and podman does not.
+            Err(e) if e.kind == Kind::NotFound && (args.ignore || args.all || args.force) => {
+                if args.force && cx.personality == Personality::Docker {
+                    complain(&e);
+                }
+            }
             Err(e) => {
                 worst = worst.max(code(&e));
                 complain(&e);

@@ -50,6 +50,9 @@ impl Reference {
             Some(at) if !rest[at..].contains('/') => (&rest[..at], Some(&rest[at + 1..])),
             _ => (rest, None),
         };
+        if text.starts_with("http://") || text.starts_with("https://") {
+            return bad("leave http:// or https:// out; --tls-verify=false allows plain HTTP");
+        }
         if let Some(tag) = tag
             && !is_tag(tag)
         {
@@ -267,6 +270,8 @@ mod tests {
         ] {
             assert!(Reference::parse(text).is_err(), "{text}");
         }
+        let e = Reference::parse("https://r.io/a").unwrap_err().to_string();
+        assert!(e.contains("leave http:// or https:// out"), "{e}");
     }
 
     #[test]
