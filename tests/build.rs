@@ -301,6 +301,20 @@ fn contexts_from_standard_input_and_git() {
     assert_eq!(made(&env, "cat /f"), "later\n");
     let out = env.run(["build", &format!("{url}#:nope")]);
     assert!(out.code != 0 && out.stderr.contains("nope"), "{out}");
+    // The same said by queries.
+    env.run(["build", "-q", "-t", "made", &format!("{url}?tag=v1&subdir=sub")]).success();
+    assert_eq!(made(&env, "cat /f"), "in a tar\n");
+    let commit = env.finish(env.program("git").args(["-C", "r", "rev-parse", "v1"]), b"").success().line();
+    env.run(["build", "-q", "-t", "made", &format!("{url}?ref=refs/tags/v1&commit={}&subdir=sub", &commit[..12])])
+        .success();
+    let named = format!("--build-context r={url}?tag=v1&keep-git-dir=true&commit={commit}");
+    let _ = build(&env, "FROM busybox\nCOPY --from=r . /r\n", &named).success();
+    assert_eq!(made(&env, "cat /r/sub/f; test -d /r/.git && echo kept"), "in a tar\nkept\n");
+    for (query, want) in [("?tag=v1&commit=0123456789", "not 0123456789"), ("?tagg=v1", "the query 'tagg' is unknown")]
+    {
+        let out = env.run(["build", &format!("{url}{query}")]);
+        assert!(out.code != 0 && out.stderr.contains(want), "{out}");
+    }
 }
 
 #[test]

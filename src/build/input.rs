@@ -45,7 +45,7 @@ pub fn open(paths: &Paths, request: &Request<'_>) -> Result<Input> {
         }
         return from_stdin(paths, request);
     }
-    let (dir, scratch) = match git::parse(request.context) {
+    let (dir, scratch) = match git::parse(request.context)? {
         Some(source) => {
             let scratch = scratch(paths)?;
             let dir = git::fetch(&source, scratch.path(), request.keep_git)?;

@@ -51,7 +51,7 @@ impl Contexts {
     }
 
     fn one(&mut self, paths: &Paths, value: &str, registry: &PullOptions) -> Result<NamedContext> {
-        if let Some(source) = git::parse(value) {
+        if let Some(source) = git::parse(value)? {
             let scratch = scratch(paths)?;
             let dir = git::fetch(&source, scratch.path(), false)?;
             self._fetched.push(scratch);

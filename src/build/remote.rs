@@ -26,7 +26,9 @@ pub fn get(
     number: usize,
     time: i64,
 ) -> Result<(Item, Option<Tree>)> {
-    if let Some(source) = git::parse(url) {
+    if let Some(mut source) = git::parse(url)? {
+        // Its commit has to be known first.
+        let keep = work.copy.keep_git_dir.or(source.keep.take()).unwrap_or(false);
         let dir = scratch.join(format!("git{number}"));
         std::fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
         let fetched = git::fetch(&source, &dir, true)?;
@@ -36,7 +38,7 @@ pub fn get(
                 return Err(Error::denied(format!("check {url}: its commit is {commit}, not {want}")));
             }
         }
-        if !work.copy.keep_git_dir.unwrap_or(false) {
+        if !keep {
             std::fs::remove_dir_all(dir.join(".git")).context("remove .git")?;
         }
         return Ok((Item::Path(".".into()), Some(Tree::Dir(fetched))));
