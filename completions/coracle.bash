@@ -522,7 +522,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__build)
-            opts="-f -v -m -c -t -o -q -D -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --jobs --debug-shell --verify --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --build-arg-file --from --env --inherit-labels --pull-always --pull-never --allow --call --no-hosts --group-add --http-proxy --isolation --provenance --sbom --attest --identity-label --skip-unused-stages --ipc --pid --uts --cgroupns --userns --userns-uid-map --userns-gid-map --all-platforms --logfile --omit-history --cache-ttl --compress --disable-compression --disable-content-trust --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -D -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --jobs --debug-shell --verify --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --omit-history --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --build-arg-file --from --env --inherit-labels --pull-always --pull-never --allow --call --no-hosts --group-add --http-proxy --isolation --provenance --sbom --attest --identity-label --skip-unused-stages --ipc --pid --uts --cgroupns --userns --userns-uid-map --userns-gid-map --all-platforms --logfile --cache-ttl --compress --disable-compression --disable-content-trust --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -736,6 +736,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --omit-history)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --manifest)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -868,10 +872,6 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --omit-history)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
                 --cache-ttl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -918,7 +918,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__builder__subcmd__build)
-            opts="-f -v -m -c -t -o -q -D -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --jobs --debug-shell --verify --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --build-arg-file --from --env --inherit-labels --pull-always --pull-never --allow --call --no-hosts --group-add --http-proxy --isolation --provenance --sbom --attest --identity-label --skip-unused-stages --ipc --pid --uts --cgroupns --userns --userns-uid-map --userns-gid-map --all-platforms --logfile --omit-history --cache-ttl --compress --disable-compression --disable-content-trust --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -D -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --jobs --debug-shell --verify --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --omit-history --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --build-arg-file --from --env --inherit-labels --pull-always --pull-never --allow --call --no-hosts --group-add --http-proxy --isolation --provenance --sbom --attest --identity-label --skip-unused-stages --ipc --pid --uts --cgroupns --userns --userns-uid-map --userns-gid-map --all-platforms --logfile --cache-ttl --compress --disable-compression --disable-content-trust --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1132,6 +1132,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --omit-history)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --manifest)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1262,10 +1266,6 @@ _coracle() {
                     ;;
                 --logfile)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --omit-history)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --cache-ttl)
@@ -3414,7 +3414,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__build)
-            opts="-f -v -m -c -t -o -q -D -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --jobs --debug-shell --verify --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --build-arg-file --from --env --inherit-labels --pull-always --pull-never --allow --call --no-hosts --group-add --http-proxy --isolation --provenance --sbom --attest --identity-label --skip-unused-stages --ipc --pid --uts --cgroupns --userns --userns-uid-map --userns-gid-map --all-platforms --logfile --omit-history --cache-ttl --compress --disable-compression --disable-content-trust --rm --force-rm --help"
+            opts="-f -v -m -c -t -o -q -D -h --file --build-arg --build-context --target --pull --network --secret --ssh --add-host --dns --ulimit --shm-size --cap-add --cap-drop --security-opt --volume --device --memory --memory-swap --cpu-shares --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --dns-search --dns-option --cgroup-parent --unsetenv --unsetlabel --jobs --debug-shell --verify --progress --timestamp --ignorefile --check --no-cache --no-cache-filter --cache-from --cache-to --layers --tag --output --push --load --iidfile --metadata-file --quiet --format --label --annotation --squash --squash-all --omit-history --manifest --rewrite-timestamp --platform --arch --os --variant --authfile --creds --cert-dir --tls-verify --retry --retry-delay --build-arg-file --from --env --inherit-labels --pull-always --pull-never --allow --call --no-hosts --group-add --http-proxy --isolation --provenance --sbom --attest --identity-label --skip-unused-stages --ipc --pid --uts --cgroupns --userns --userns-uid-map --userns-gid-map --all-platforms --logfile --cache-ttl --compress --disable-compression --disable-content-trust --rm --force-rm --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3628,6 +3628,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --omit-history)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --manifest)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3758,10 +3762,6 @@ _coracle() {
                     ;;
                 --logfile)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --omit-history)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --cache-ttl)

@@ -143,6 +143,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l metadata-file 
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l format -d 'Form of the manifest: oci or docker' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l omit-history -d 'Leave out of the image what it was made by' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l manifest -d 'Add the images to the manifest list of that name, which is made if need be' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l platform -d 'Platforms to build for, as OS/ARCH[/VARIANT] or local; several make an index' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
@@ -180,9 +182,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand build" -l cgroupns -d 'P
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l userns -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l userns-uid-map -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l userns-gid-map -d 'Not supported' -r
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l logfile -d 'Not supported' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand build" -l omit-history -d 'Not supported' -r -f -a "true\t''
-false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l logfile -d 'Write to a file what the build tells' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l cache-ttl -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand build" -l compress -d 'Accepted: the context is sent nowhere' -r -f -a "true\t''
 false\t''"
@@ -697,6 +697,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l format -d 'Form of the manifest: oci or docker' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l omit-history -d 'Leave out of the image what it was made by' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l manifest -d 'Add the images to the manifest list of that name, which is made if need be' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Platforms to build for, as OS/ARCH[/VARIANT] or local; several make an index' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
@@ -734,9 +736,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l userns -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l userns-uid-map -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l userns-gid-map -d 'Not supported' -r
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l logfile -d 'Not supported' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l omit-history -d 'Not supported' -r -f -a "true\t''
-false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l logfile -d 'Write to a file what the build tells' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l compress -d 'Accepted: the context is sent nowhere' -r -f -a "true\t''
 false\t''"
@@ -1213,6 +1213,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'Form of the manifest: oci or docker' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Label of the image' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l annotation -d 'Annotation of the manifest, or of what stands before a colon: index, manifest[PLATFORM], manifest-descriptor' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l omit-history -d 'Leave out of the image what it was made by' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l manifest -d 'Add the images to the manifest list of that name, which is made if need be' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Platforms to build for, as OS/ARCH[/VARIANT] or local; several make an index' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l arch -d 'Architecture of the image, instead of this machine\'s' -r
@@ -1250,9 +1252,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l userns -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l userns-uid-map -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l userns-gid-map -d 'Not supported' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l logfile -d 'Not supported' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l omit-history -d 'Not supported' -r -f -a "true\t''
-false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l logfile -d 'Write to a file what the build tells' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-ttl -d 'Not supported' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l compress -d 'Accepted: the context is sent nowhere' -r -f -a "true\t''
 false\t''"

@@ -182,6 +182,16 @@ fn options_that_change_the_image() {
     assert!(out.stdout.starts_with("Check complete"), "{out}");
     env.sh("build --provenance=false --sbom=false -q c").success();
     let _ = env.sh("build --sbom=true c").fails(125, &["--sbom", "attestations"]);
+    // What is told goes to a file; what went wrong is told here, too.
+    let out = build(&env, "FROM busybox\nRUN echo said\n", "--no-cache --omit-history --logfile log").success();
+    assert_eq!(out.stderr, "");
+    assert!(std::fs::read_to_string(env.path("log")).unwrap().contains("said"));
+    let config = std::fs::read_to_string(env.root().join("blobs/sha256").join(out.line())).unwrap();
+    assert!(config.contains("rootfs") && !config.contains("created_by"), "{config}");
+    assert_eq!(env.sh("run --rm --network none made echo runs").success().stdout, "runs\n");
+    let out = build(&env, "FROM busybox\nRUN echo no; exit 9\n", "--logfile log").code(9);
+    assert!(out.stderr.contains("exit code: 9") && !out.stderr.contains("DONE"), "{out}");
+    let _ = build(&env, "FROM busybox\n", "--logfile no/such").fails(125, &["no/such"]);
 }
 
 #[test]

@@ -130,6 +130,7 @@ pub struct Args {
 
 pub fn run(args: Args, cx: &Cx) -> Result<u8> {
     args.more.check()?;
+    let log = args.more.log()?;
     let docker = cx.personality == Personality::Docker;
     let store = Store::open(&cx.engine.paths)?;
     let registry = args.connection.options()?;
@@ -175,6 +176,7 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         Err(failure) => {
             // Layers of steps that went well are kept for the next build; the rest goes.
             let _ = images::collect(&cx.engine, store);
+            drop(log);
             fail(failure, &input.source, &shown, docker)
         }
     }

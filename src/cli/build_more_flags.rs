@@ -2,7 +2,9 @@
 
 use crate::error::{Context, Error, Result};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 /// Longest file of arguments that is read, in bytes.
@@ -86,12 +88,9 @@ pub struct MoreFlags {
     /// Not supported
     #[arg(long, hide = true)]
     all_platforms: bool,
-    /// Not supported
-    #[arg(long, hide = true, value_name = "FILE")]
+    /// Write to a file what the build tells
+    #[arg(long, value_name = "FILE")]
     logfile: Option<PathBuf>,
-    /// Not supported
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    omit_history: Option<bool>,
     /// Not supported
     #[arg(long, hide = true, value_name = "DURATION")]
     cache_ttl: Option<String>,
@@ -147,12 +146,6 @@ impl MoreFlags {
         }
         if self.all_platforms {
             return refuse("--all-platforms".into(), "--platform linux/amd64,linux/arm64");
-        }
-        if let Some(file) = &self.logfile {
-            return refuse(format!("--logfile {}", file.display()), "redirect standard error: 2>FILE");
-        }
-        if self.omit_history == Some(true) {
-            return refuse("--omit-history".into(), "--squash leaves one entry");
         }
         if let Some(ttl) = &self.cache_ttl {
             return refuse(format!("--cache-ttl {ttl}"), "--no-cache, or coracle builder prune --filter until=24h");
@@ -224,6 +217,29 @@ impl MoreFlags {
     }
 }
 
+/// Standard error goes elsewhere until this is dropped.
+pub struct Log {
+    before: OwnedFd,
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // An error that ends the build is told where it is looked for.
+        let _ = rustix::stdio::dup2_stderr(&self.before);
+    }
+}
+
+impl MoreFlags {
+    /// Opens `--logfile` and sends what is told of the build there.
+    pub fn log(&self) -> Result<Option<Log>> {
+        let Some(path) = &self.logfile else { return Ok(None) };
+        let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
+        let before = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).context("keep standard error")?;
+        rustix::stdio::dup2_stderr(&file).context("use the file as standard error")?;
+        Ok(Some(Log { before }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,7 +261,7 @@ mod tests {
             "",
             "--provenance=false --sbom false --attest type=sbom,disabled=true",
             "--isolation chroot --ipc private --userns host --skip-unused-stages --identity-label=false",
-            "--compress -D --disable-content-trust --omit-history=false --allow network.host --call check",
+            "--compress -D --disable-content-trust --allow network.host --call check",
         ] {
             flags(good).check().unwrap();
         }
@@ -259,8 +275,6 @@ mod tests {
             "--skip-unused-stages=false",
             "--userns-uid-map 0:1:2",
             "--all-platforms",
-            "--logfile x",
-            "--omit-history",
             "--cache-ttl 1h",
             "--allow security.insecure",
             "--call outline",

@@ -59,6 +59,9 @@ pub struct OutputFlags {
     /// One layer for all, the base image's too
     #[arg(long)]
     squash_all: bool,
+    /// Leave out of the image what it was made by
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    omit_history: Option<bool>,
     /// Add the images to the manifest list of that name, which is made if need be
     #[arg(long, value_name = "LIST")]
     manifest: Option<String>,
@@ -247,7 +250,11 @@ impl Outputs<'_> {
                 (false, true) => Some(built.base_layers),
                 (false, false) => None,
             };
-            all.push((platform.clone(), out::parts(store, idmap, built, &self.labels, squash, inline)?));
+            let mut parts = out::parts(store, idmap, built, &self.labels, squash, inline)?;
+            if self.flags.omit_history == Some(true) {
+                parts.config.history.clear();
+            }
+            all.push((platform.clone(), parts));
         }
         let mut report: Option<(usize, Report)> = None;
         for export in &self.exports {
