@@ -144,6 +144,27 @@ fn internal_networks_refuse_at_once() {
 }
 
 #[test]
+fn networks_that_can_not_work_as_meant_are_told_of() {
+    let env = TestEnv::new();
+    let _ = env.sh("network create --ipv6 -o mtu=1000 small").fails(125, &["mtu=1000", "1280"]);
+    env.sh("network create -o mtu=1000 small").success();
+    let facts = env.probe("--network small");
+    assert_eq!(facts["interfaces"]["eth0"]["mtu"], "1000");
+    // The host's own network, as its routes tell; networks that were given free subnets are never told of.
+    let routes = std::fs::read_to_string("/proc/net/route").unwrap();
+    let number = |word: &str| u32::from_be(u32::from_str_radix(word, 16).unwrap());
+    let own = routes.lines().skip(1).map(|l| l.split_whitespace().collect::<Vec<_>>());
+    let own = own.map(|w| (number(w[1]), number(w[7]).count_ones())).find(|(_, bits)| (1..31).contains(bits));
+    if let Some((net, bits)) = own {
+        let subnet = format!("{}/{bits}", std::net::Ipv4Addr::from(net));
+        let out = env.sh(&format!("network create --subnet {subnet} hides")).success();
+        assert!(out.stderr.contains(&subnet) && out.stderr.contains("warning"), "{out}");
+    }
+    assert_eq!(env.sh("network create free").success().stderr, "");
+    let _ = env.sh("run --rm --tmpfs /t:size=zz hello").fails(125, &["--tmpfs '/t:size=zz'", "size 'zz'"]);
+}
+
+#[test]
 fn sctp_is_refused_by_name() {
     let env = TestEnv::new();
     for port in ["132/sctp", "127.0.0.1:8080:80/sctp"] {

@@ -1,7 +1,7 @@
 //! `coracle network create`.
 
 use super::{Cx, Personality, containers_conf, output};
-use crate::engine::network::{NewNetwork, create};
+use crate::engine::network::{NewNetwork, create, hidden};
 use crate::error::{Kind, Result};
 use crate::net::networks;
 use crate::spec::policy::key_values;
@@ -78,7 +78,11 @@ pub fn run(args: Args, cx: &Cx) -> Result<u8> {
         Err(e) if e.kind == Kind::Conflict && args.ignore && !new.name.is_empty() => {
             networks::get(&cx.engine.paths, &new.name).map_err(|_| e)?
         }
-        other => other?,
+        other => {
+            let network = other?;
+            hidden(&network).iter().for_each(|note| output::warn(note));
+            network
+        }
     };
     output::line(if cx.personality == Personality::Docker { &network.id } else { &network.name })?;
     Ok(0)

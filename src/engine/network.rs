@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// The smallest largest packet of a link that carries IPv6 (RFC 8200, section 5).
+const IPV6_MTU: u32 = 1280;
+
 /// What `network create` was told; texts as the user wrote them.
 #[derive(Clone, Debug, Default)]
 pub struct NewNetwork {
@@ -68,6 +71,9 @@ pub fn create(ctx: &Ctx, new: &NewNetwork) -> Result<Network> {
     }
     options(&mut network, new)?;
     network.subnets = subnets(new, &others)?;
+    if network.subnet(true).is_some() && (1..IPV6_MTU).contains(&network.mtu) {
+        return Err(Error::user(format!("use the network option mtu={}: IPv6 needs {IPV6_MTU} or more", network.mtu)));
+    }
     networks::create(&ctx.paths, &network)?;
     event(ctx, "create", &network);
     Ok(network)
@@ -93,6 +99,16 @@ fn options(network: &mut Network, new: &NewNetwork) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A note for each subnet of the network that hides a part of the host's own: its containers can't reach that.
+pub fn hidden(network: &Network) -> Vec<String> {
+    let reached = networks::host_networks();
+    let overlaps = |net: &IpNet| reached.iter().find(|own| networks::overlap(own, net)).copied();
+    let note = |net: IpNet, own: IpNet| {
+        format!("containers of network {} can't reach {own} of the host: {net} is theirs", network.name)
+    };
+    network.subnets.iter().filter_map(|s| Some(note(s.net, overlaps(&s.net)?))).collect()
 }
 
 /// The subnets asked for, or free ones.

@@ -93,7 +93,7 @@ impl MountOptions {
                 let bytes = match size.strip_suffix('%') {
                     Some(percent) if percent.parse::<u8>().is_ok_and(|p| p <= 100) => size.to_string(),
                     Some(_) => return Err(bad(format!("size '{size}' is no percentage"))),
-                    None => super::units::parse_size(size)?.to_string(),
+                    None => super::units::parse_size(size).map_err(|e| bad(e.to_string()))?.to_string(),
                 };
                 self.kernel.push(format!("size={bytes}"));
             }

@@ -6,7 +6,7 @@ mod lease;
 mod pool;
 
 pub use lease::{clamp, first_address, release, take};
-pub use pool::{Pool, free_subnets, host_networks, pools, taken_by};
+pub use pool::{Pool, free_subnets, host_networks, overlap, pools, taken_by};
 
 use crate::error::{Error, IntoError, Kind, Result};
 use crate::spec::namespaces::RESERVED;
