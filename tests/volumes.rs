@@ -3,6 +3,7 @@
 mod common;
 
 use common::TestEnv;
+use common::fixtures::BUSYBOX;
 use coracle::image::tar::{Entry, Kind, TarReader, TarWriter, Time};
 
 fn entry(path: &str, kind: Kind, mode: u32) -> Entry {
@@ -136,6 +137,34 @@ fn containers_see_what_was_imported_and_exports_show_what_they_wrote() {
     assert_eq!(look("one"), seen);
     assert!(seen.starts_with("d 2750 app:extra 2 ") && seen.contains("d/a 644 app:extra 2 3\n"), "{seen}");
     assert!(seen.contains("981173106\nd\n"), "{seen}");
+}
+
+#[test]
+fn access_lists_and_attributes_move_along() {
+    need!("setfacl", "getfacl", "setfattr", "setcap");
+    let env = busybox_env!();
+    let run = |volume: &str, script: &str| {
+        let programs = ["-v", "/usr:/usr:ro", "-v", "/lib:/lib:ro", "-v", "/lib64:/lib64:ro"];
+        let mount = format!("{volume}:/v");
+        let mut args = vec!["run", "--rm", "-v", &mount, "-w", "/v", "-e", "PATH=/bin:/usr/bin:/usr/sbin:/sbin"];
+        args.extend(programs);
+        args.extend([BUSYBOX, "sh", "-euc", script]);
+        env.run(args).success().stdout.clone()
+    };
+    run(
+        "one",
+        "mkdir d; echo x >f; setfacl -m u:1000:rw f; setfacl -d -m g:2000:rx d; setfattr -n user.note -v hi f; \
+         setcap cap_net_raw+ep f",
+    );
+    env.sh("volume create two").success();
+    let first = export(&env, "one");
+    env.run_with_stdin(["volume", "import", "two"], &first).success();
+    let look = |volume: &str| run(volume, "getfacl -n f d; getfattr -d -m - f d; getcap f");
+    let seen = look("two");
+    for part in ["user:1000:rw-", "default:group:2000:r-x", "user.note=\"hi\"", "cap_net_raw"] {
+        assert!(seen.contains(part), "{part}: {seen}");
+    }
+    assert_eq!(look("one"), seen);
 }
 
 #[test]
