@@ -71,10 +71,25 @@ fn the_last_member_takes_all_along_whoever_was_killed() {
             .collect();
         assert!(names.is_empty(), "round {round} of {seed}, after {killed:?}: {names:?}");
     }
+    // The files of a holder that was killed are the next one's to remove.
+    env.sh("run --rm --network n hello").success();
     env.sh("network rm n").success();
     let leases = env.root().join("leases");
     let left: Vec<_> = std::fs::read_dir(leases).into_iter().flatten().flatten().map(|e| e.path()).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// As at a logout.
+#[test]
+fn networks_end_with_their_last_member_without_a_runtime_directory() {
+    let env = TestEnv::new();
+    env.sh("network create n").success();
+    env.start("--name lone --network n hello sleep forever");
+    std::fs::remove_dir_all(env.runroot()).unwrap();
+    env.sh("rm -f -t 0 lone").success();
+    eventually("nobody is left", 20, || running(&env).is_empty());
+    env.sh("run --rm --network n hello").success();
+    env.sh("network rm n").success();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::live::{Keeper, Live, port};
 use super::proto::{Join, MemberStatus, NetworkStatus, Request, Status};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::net::dns;
 use crate::stage::Channel;
 use crate::state::lock::Flock;
@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Name of the stage.
 pub const STAGE: &str = "netholder";
@@ -24,6 +24,8 @@ pub const STAGE: &str = "netholder";
 pub(super) const SOCKET: &str = "socket";
 /// Connections at a time: more members than one machine runs.
 const MAX_CONNECTIONS: usize = 4096;
+/// Without a member the end is tried again after this.
+const IDLE: Duration = Duration::from_millis(50);
 
 /// The `netholder` stage (paths as JSON): fd 3 is the listening socket.
 pub fn main(args: &[String]) -> ExitCode {
@@ -97,7 +99,9 @@ impl Holder {
             if self.connections.is_empty() && self.next > 0 && self.end() {
                 return;
             }
-            let Ok(ready) = self.wait() else { return };
+            // Who kept it from its end may be killed instead of coming.
+            let idle = self.connections.is_empty() && self.next > 0;
+            let Ok(ready) = self.wait(idle) else { return };
             let now = Instant::now();
             for source in ready {
                 match source {
@@ -112,7 +116,7 @@ impl Holder {
         }
     }
 
-    fn wait(&self) -> Result<Vec<Source>> {
+    fn wait(&self, idle: bool) -> Result<Vec<Source>> {
         let mut sources: Vec<(Source, BorrowedFd<'_>, PollFlags)> = Vec::with_capacity(64);
         if self.connections.len() < MAX_CONNECTIONS {
             sources.push((Source::Listener, self.listener.as_fd(), PollFlags::IN));
@@ -128,8 +132,9 @@ impl Holder {
         sources.extend(names.into_iter().map(|(source, fd, flags)| (Source::Names(source), fd, flags)));
         let mut fds: Vec<PollFd<'_>> =
             sources.iter().map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
-        let timeout = self.names.deadline().map(|at| {
-            let left = at.saturating_duration_since(Instant::now()) + std::time::Duration::from_micros(100);
+        let again = idle.then(|| Instant::now() + IDLE);
+        let timeout = self.names.deadline().into_iter().chain(again).min().map(|at| {
+            let left = at.saturating_duration_since(Instant::now()) + Duration::from_micros(100);
             Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) }
         });
         match rustix::event::poll(&mut fds, timeout.as_ref()) {
@@ -142,10 +147,15 @@ impl Holder {
     /// True when nobody is on the way to us: the socket is gone then, and so is everything else.
     fn end(&mut self) -> bool {
         // Whoever wants to start a holder has the lock; he connects to us, or waits for it.
-        let Ok(Some(_lock)) = Flock::try_exclusive(&self.dir.join("lock")) else {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-            self.accept();
-            return false;
+        let _lock = match Flock::try_exclusive(&self.dir.join("lock")) {
+            Ok(Some(lock)) => Some(lock),
+            // The directory is gone (a logout): nobody finds us any more.
+            Err(e) if e.kind == Kind::NotFound => None,
+            Ok(None) | Err(_) => {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                self.accept();
+                return false;
+            }
         };
         self.accept();
         if !self.connections.is_empty() {
